@@ -197,7 +197,7 @@ class Requests(Test):
             self.assertEqual(seen[1]["graph"], "h")
 
     def test_many_requests_are_submitted_together_or_none_is(self):
-        with open_memory({"x": lambda ctx: ctx.set_output("n", ctx.parameters["n"])}) as engine:
+        with open_memory({"x": lambda ctx: ctx.output("n", ctx.parameters["n"])}) as engine:
             request = {"kind": {"algorithm": "x"}, "graph": "g"}
             jobs = engine.submit_many({**request, "parameters": {"n": n}} for n in range(5))
             self.assertEqual([job.wait(LONG) for job in jobs], ["succeeded"] * 5)
