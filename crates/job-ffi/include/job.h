@@ -320,7 +320,7 @@ JobStatus job_rows_push(JobRows rows,
                         const char *row,
                         size_t length);
 
-// As job_rows_push, for a row that the host guarantees to be JSON. Only UTF-8 is checked. A row that is no
+// As job_rows_push, for a row that the host guarantees to be JSON in UTF-8. Nothing is checked. A row that is no
 // JSON value makes the pages that contain it invalid JSON. It damages no other row.
 //
 // # Safety

@@ -7,7 +7,7 @@ use job_runner::{Partition, RowWriter};
 use crate::{
     error::{Failure, Outcome, call},
     handler::Failures,
-    memory::{bytes, utf8},
+    memory::bytes,
     status::JobStatus,
     table::{Kind, Table},
 };
@@ -45,7 +45,6 @@ impl List {
     }
 
     fn push_ready(&mut self, row: &[u8]) -> Outcome {
-        utf8(row, "the row")?;
         let pushed = match &mut self.sink {
             Sink::Writer(writer) => writer.push_json_unchecked(row),
             Sink::Partition(partition) => partition.push_json_unchecked(row),
@@ -86,7 +85,7 @@ pub unsafe extern "C" fn job_rows_push(rows: JobRows, row: *const c_char, length
     })
 }
 
-/// As [`job_rows_push`], for a row that the host guarantees to be JSON. Only UTF-8 is checked. A row that is no
+/// As [`job_rows_push`], for a row that the host guarantees to be JSON in UTF-8. Nothing is checked. A row that is no
 /// JSON value makes the pages that contain it invalid JSON. It damages no other row.
 ///
 /// # Safety
