@@ -16,7 +16,7 @@ pub enum Modes {
     AsyncFirst,
     /// Both; `sync` if the request names none.
     SyncFirst,
-    /// Both; without a word of the request, the mode of the dialect: `sync` in the database edition, else `async`.
+    /// Both; the dialect decides if the request names none. That is `sync` in the database edition, and `async` elsewhere.
     OfDialect,
 }
 
