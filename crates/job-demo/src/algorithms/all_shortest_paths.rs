@@ -41,8 +41,7 @@ impl TryFrom<Fields> for AllShortestPaths {
 
 impl Fits for AllShortestPaths {
     fn fits(&self, graph: &Graph) -> Result<(), InvalidParameter> {
-        request::vertex(graph, "source", &self.source)?;
-        request::vertex(graph, "target", &self.target)?;
+        request::ends(graph, &self.source, &self.target)?;
         Ok(())
     }
 }
@@ -69,8 +68,7 @@ pub fn all_shortest_paths(
     most: u64,
     watch: &dyn Watch,
 ) -> Result<ShortestPaths, AlgorithmError> {
-    let source = request::vertex(graph, "source", &params.source)?;
-    let target = request::vertex(graph, "target", &params.target)?;
+    let [source, target] = request::ends(graph, &params.source, &params.target)?;
     let direction = Direction::directed(params.directed);
     // The number of paths is the measure of progress, and is known after this search.
     let quiet = Quiet(&|| watch.check_stopped());

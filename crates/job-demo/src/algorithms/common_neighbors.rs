@@ -30,8 +30,7 @@ impl TryFrom<Fields> for CommonNeighbors {
 
 impl Fits for CommonNeighbors {
     fn fits(&self, graph: &Graph) -> Result<(), InvalidParameter> {
-        request::vertex(graph, "source", &self.source)?;
-        request::vertex(graph, "target", &self.target)?;
+        request::ends(graph, &self.source, &self.target)?;
         Ok(())
     }
 }
@@ -55,7 +54,7 @@ pub fn neighborhood(
     target: &str,
     watch: &dyn Watch,
 ) -> Result<Neighborhood, AlgorithmError> {
-    let ends = [request::vertex(graph, "source", source)?, request::vertex(graph, "target", target)?];
+    let ends = request::ends(graph, source, target)?;
     let adjacency = graph.adjacency(Direction::Both);
     let [left, right] =
         ends.map(|end| adjacency.neighbors(end).iter().copied().filter(move |&other| other != end));

@@ -27,8 +27,7 @@ impl TryFrom<Fields> for LinkPrediction {
 
 impl Fits for LinkPrediction {
     fn fits(&self, graph: &Graph) -> Result<(), InvalidParameter> {
-        request::vertex(graph, "source", &self.source)?;
-        request::vertex(graph, "target", &self.target)?;
+        request::ends(graph, &self.source, &self.target)?;
         Ok(())
     }
 }

@@ -47,8 +47,7 @@ impl TryFrom<Fields> for NPaths {
 
 impl Fits for NPaths {
     fn fits(&self, graph: &Graph) -> Result<(), InvalidParameter> {
-        request::vertex(graph, "source", &self.source)?;
-        request::vertex(graph, "target", &self.target)?;
+        request::ends(graph, &self.source, &self.target)?;
         Ok(())
     }
 }
@@ -62,8 +61,7 @@ impl Fits for NPaths {
 /// # Errors
 /// [`AlgorithmError::Parameter`] when an end is no vertex, [`AlgorithmError::Stopped`].
 pub fn n_paths(graph: &Graph, params: &NPaths, watch: &dyn Watch) -> Result<Paths, AlgorithmError> {
-    let source = request::vertex(graph, "source", &params.source)?;
-    let target = request::vertex(graph, "target", &params.target)?;
+    let [source, target] = request::ends(graph, &params.source, &params.target)?;
     let mut pace = Pace::new(watch);
     let mut spurs = Spurs::new(graph, Direction::directed(params.directed), target, params.k);
     let total = u64::from(params.n);

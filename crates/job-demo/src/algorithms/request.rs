@@ -227,6 +227,11 @@ pub(super) fn vertex(graph: &Graph, name: &'static str, id: &str) -> Result<Vert
     graph.find(id).ok_or_else(|| InvalidParameter::new(name, format!("{id:?}"), VERTEX))
 }
 
+/// The vertices that the parameters `source` and `target` name.
+pub(super) fn ends(graph: &Graph, source: &str, target: &str) -> Result<[VertexIndex; 2], InvalidParameter> {
+    Ok([vertex(graph, "source", source)?, vertex(graph, "target", target)?])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

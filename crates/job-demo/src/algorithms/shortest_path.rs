@@ -55,8 +55,7 @@ impl TryFrom<Fields> for ShortestPath {
 
 impl Fits for ShortestPath {
     fn fits(&self, graph: &Graph) -> Result<(), InvalidParameter> {
-        request::vertex(graph, "source", &self.source)?;
-        request::vertex(graph, "target", &self.target)?;
+        request::ends(graph, &self.source, &self.target)?;
         self.time_window.as_ref().map_or(Ok(()), |window| window.fits(graph))?;
         paths::weight_property(graph, self.weight.as_deref())
     }
@@ -73,8 +72,7 @@ pub fn shortest_path(
     watch: &dyn Watch,
 ) -> Result<Vec<VertexIndex>, AlgorithmError> {
     params.fits(graph)?;
-    let source = request::vertex(graph, "source", &params.source)?;
-    let target = request::vertex(graph, "target", &params.target)?;
+    let [source, target] = request::ends(graph, &params.source, &params.target)?;
     let direction = Direction::directed(params.directed);
     Ok(match (&params.weight, &params.time_window) {
         (None, None) => {
