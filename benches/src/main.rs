@@ -8,7 +8,7 @@ use job_benches::{
     child,
     machine::{self, Machine},
     plot,
-    report::{self, Report},
+    report::{self, Met, Report},
     scenarios::{self, Bench},
 };
 
@@ -68,10 +68,13 @@ fn write(arguments: &Arguments, report: &Report) -> Result<()> {
     let name = if arguments.quick { "quick" } else { "run" };
     fs::write(arguments.out.join(name).with_extension("md"), report.markdown())?;
     fs::write(arguments.out.join(name).with_extension("svg"), plot::svg(report))?;
-    let missed: Vec<&str> = report.rows().filter(|row| row.met() == Some(false)).map(report::Row::what).collect();
-    println!("\nwritten to {}; goals missed: {}", arguments.out.display(), missed.len());
-    for what in missed {
-        println!("  {what}");
+    println!("\nwritten to {}", arguments.out.display());
+    for (met, name) in [(Met::No, "missed"), (Met::ByMedian, "met by the median, and not by every round")] {
+        let rows: Vec<&str> = report.rows().filter(|row| row.met() == Some(met)).map(report::Row::what).collect();
+        println!("goals {name}: {}", rows.len());
+        for what in rows {
+            println!("  {what}");
+        }
     }
     Ok(())
 }

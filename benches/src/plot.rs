@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Report, Row};
+use crate::report::{Met, Report, Row};
 
 const ROW: u32 = 22;
 const TOP: u32 = 70;
@@ -51,7 +51,7 @@ pub fn svg(report: &Report) -> String {
 
 fn bar(out: &mut String, row: &Row, margin: f64, y: f64) {
     let (from, to) = (x(1.0).min(x(margin)), x(1.0).max(x(margin)));
-    let colour = if row.met() == Some(true) { "#2b8a3e" } else { "#c92a2a" };
+    let colour = if row.met() == Some(Met::No) { "#c92a2a" } else { "#2b8a3e" };
     text(out, LABELS - 12.0, y + 12.0, "end", row.what());
     let _ = writeln!(
         out,
