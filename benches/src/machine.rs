@@ -1,14 +1,10 @@
 //! The machine that a figure was measured on.
 
-use std::{
-    fmt, fs,
-    io::Write,
-    path::Path,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fmt, fs, io::Write, path::Path, process::Command, time::Duration};
 
 use anyhow::Result;
+
+use crate::{measure::repeat_for, vertices::vertices};
 
 /// The machine and the moment of a run.
 #[derive(Debug, Clone)]
@@ -18,13 +14,15 @@ pub struct Machine {
     kernel: String,
     load: String,
     fdatasync_per_second: f64,
+    rows_per_second: f64,
+    copied_per_second: f64,
     date: String,
     commit: String,
 }
 
 impl Machine {
-    /// Reads the facts of the machine, and appends to a file in `directory` for half a second to measure the time
-    /// of an fsync.
+    /// Reads the facts of the machine, and measures for half a second each what a disk, a core and the memory do:
+    /// fsyncs of a file in `directory`, rows that `serde_json` writes, and bytes that are copied.
     ///
     /// # Errors
     /// When that file cannot be written.
@@ -35,6 +33,8 @@ impl Machine {
             kernel: word_of("/proc/sys/kernel/osrelease"),
             load: load(),
             fdatasync_per_second: fdatasync_rate(directory)?,
+            rows_per_second: serialized_rate()?,
+            copied_per_second: copied_rate()?,
             date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
             commit: commit(),
         })
@@ -43,10 +43,12 @@ impl Machine {
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cores, memory_gib, kernel, load, fdatasync_per_second, date, commit } = self;
+        let Self { cores, memory_gib, kernel, load, date, commit, .. } = self;
+        let (fsyncs, rows, copied) = (self.fdatasync_per_second, self.rows_per_second, self.copied_per_second);
         writeln!(f, "{date}, commit {commit}, release profile")?;
         writeln!(f, "{cores} cores, {memory_gib} GiB, Linux {kernel}, load average {load} at the start,")?;
-        write!(f, "{fdatasync_per_second:.0} fdatasync/s (4 KiB appends)")
+        writeln!(f, "{fsyncs:.0} fdatasync/s (4 KiB appends), a core writes {:.2} M rows/s as JSON,", rows / 1e6)?;
+        write!(f, "and copies {:.1} GB/s (buffers of 16 MB)", copied / 1e9)
     }
 }
 
@@ -77,6 +79,12 @@ pub fn memory() -> u64 {
     field("/proc/self/status", "VmRSS:").unwrap_or_default() << 10
 }
 
+/// The bytes that this process has read from disks; 0 where the system does not count them.
+#[must_use]
+pub fn bytes_read() -> u64 {
+    field("/proc/self/io", "read_bytes:").unwrap_or_default()
+}
+
 fn field(file: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
@@ -84,14 +92,40 @@ fn field(file: &str, name: &str) -> Option<u64> {
 
 fn fdatasync_rate(directory: &Path) -> Result<f64> {
     let mut file = tempfile::tempfile_in(directory)?;
-    let start = Instant::now();
-    let mut count = 0_u32;
-    while start.elapsed() < Duration::from_millis(500) {
+    rate(|| {
         file.write_all(&[7; 4096])?;
-        file.sync_data()?;
-        count += 1;
-    }
-    Ok(f64::from(count) / start.elapsed().as_secs_f64())
+        Ok(file.sync_data()?)
+    })
+}
+
+fn serialized_rate() -> Result<f64> {
+    let rows = vertices(1_000);
+    let mut out = Vec::new();
+    let calls = rate(|| {
+        out.clear();
+        for row in &rows {
+            serde_json::to_writer(&mut out, row)?;
+        }
+        std::hint::black_box(out.last());
+        Ok(())
+    })?;
+    Ok(calls * rows.len() as f64)
+}
+
+fn copied_rate() -> Result<f64> {
+    let (from, mut to) = (vec![7_u8; 16_000_000], vec![0_u8; 16_000_000]);
+    let calls = rate(|| {
+        to.copy_from_slice(std::hint::black_box(&from));
+        std::hint::black_box(to.last());
+        Ok(())
+    })?;
+    Ok(calls * from.len() as f64)
+}
+
+/// Calls a second of `work`, which is called for half a second.
+fn rate(work: impl FnMut() -> Result<()>) -> Result<f64> {
+    let series = repeat_for(Duration::from_millis(500), work)?;
+    Ok(1.0 / series.mean())
 }
 
 fn commit() -> String {

@@ -44,6 +44,12 @@ impl Series {
         self.quantile(0.5)
     }
 
+    /// The mean.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.0.iter().sum::<f64>() / self.0.len() as f64
+    }
+
     /// The least.
     #[must_use]
     pub fn min(&self) -> f64 {
