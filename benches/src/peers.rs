@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::{measure::Series, team::Team};
 
 /// A peer in one of its settings.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     /// The name of the peer in the table.
     pub name: &'static str,
@@ -44,6 +44,8 @@ pub const FANG: Peer = peer("fang, WAL", "fang", "");
 pub const GRAPHILE: Peer = peer("graphile_worker as shipped", "graphile", "");
 /// Jobs are fetched 500 at once and ended together.
 pub const GRAPHILE_BATCHED: Peer = peer("graphile_worker, batched", "graphile", "batched");
+/// The same, with a handler that leaves a row about the finished job in a table of its own: so both keep a record.
+pub const GRAPHILE_RECORDED: Peer = peer("graphile_worker, batched, with a record kept", "graphile", "recorded");
 /// Jobs are fetched 100 at once.
 pub const APALIS_POSTGRES: Peer = peer("apalis-postgres", "apalis-postgres", "");
 /// In memory.

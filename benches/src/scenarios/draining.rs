@@ -62,7 +62,7 @@ fn on_disk(bench: &Bench) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (workers, own) in WORKERS.iter().zip(&own) {
         let those: Vec<Lane> = lanes.extract_if(.., |lane| lane.order.workers == *workers).collect();
-        rows.extend(beside_peers(&format!("drain no-ops, {workers} workers"), "buffered", own, &those, 10.0));
+        rows.extend(beside_peers(&format!("drain no-ops, {workers} workers"), "buffered", own, &those, |_| 10.0));
     }
     for ((more, less), workers) in own.iter().skip(1).zip(&own).zip(WORKERS.windows(2)) {
         if let [few, many] = workers {
@@ -91,5 +91,5 @@ fn in_memory(bench: &Bench) -> Result<Vec<Row>> {
             lane.round(&bench.stores);
         }
     }
-    Ok(beside_peers("drain no-ops, 8 workers", "memory", &Series::new(own)?, &lanes, 5.0))
+    Ok(beside_peers("drain no-ops, 8 workers", "memory", &Series::new(own)?, &lanes, |_| 5.0))
 }

@@ -89,5 +89,5 @@ fn cancel(bench: &Bench) -> Result<Row> {
     }
     let p99 = Series::once(Series::new(times)?.quantile(0.99));
     Ok(Row::new("cancel in a CPU loop that checks every 1 ms, p99", "buffered", Unit::Seconds, p99)
-        .goal(Goal::AtMost(5e-3)))
+        .goal(Goal::AtMost(3e-3)))
 }

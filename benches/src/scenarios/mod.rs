@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{
     measure::Series,
-    peers::Lane,
+    peers::{Lane, Peer},
     report::{Goal, Row, Unit},
     scale,
 };
@@ -114,11 +114,17 @@ pub fn reader(store: &Arc<RocksStore>) -> JobReader {
     JobReader::new(Arc::clone(store) as Arc<dyn Store>)
 }
 
-/// Compares our rate with each peer that did not fail. Ours has to be at least `goal` times as fast as every peer.
-fn beside_peers(what: &str, class: &'static str, ours: &Series, lanes: &[Lane], goal: f64) -> Vec<Row> {
+/// Compares our rate with each peer that did not fail. Ours has to be at least `goal` times as fast as that peer.
+fn beside_peers(
+    what: &str,
+    class: &'static str,
+    ours: &Series,
+    lanes: &[Lane],
+    goal: impl Fn(Peer) -> f64,
+) -> Vec<Row> {
     let beside = lanes.iter().filter_map(|lane| {
         let row = Row::new(format!("{what} / {}", lane.peer.name), class, Unit::PerSecond, ours.clone());
-        Some(row.beside(lane.peer.name, lane.rates()?).goal(Goal::SpeedupAtLeast(goal)))
+        Some(row.beside(lane.peer.name, lane.rates()?).goal(Goal::SpeedupAtLeast(goal(lane.peer))))
     });
     let rows: Vec<Row> = beside.collect();
     if rows.is_empty() { vec![Row::new(what, class, Unit::PerSecond, ours.clone())] } else { rows }

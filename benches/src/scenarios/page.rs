@@ -57,7 +57,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![
         Row::new(format!("{what} / memcpy"), "warm read", Unit::Seconds, ours.clone())
             .beside("memcpy of the same bytes", memcpy)
-            .goal(Goal::CostAtMost(1.6)),
+            .goal(Goal::CostAtMost(1.2)),
         Row::new(format!("{what} / a key per row"), "warm read", Unit::Seconds, ours)
             .beside("RocksDB key per row, bincode + serde_json", per_key)
             .goal(Goal::SpeedupAtLeast(35.0)),

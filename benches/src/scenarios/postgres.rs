@@ -21,7 +21,7 @@ use super::{Bench, beside_peers};
 use crate::{
     engines,
     measure::{Series, seconds},
-    peers::{APALIS_POSTGRES, GRAPHILE, GRAPHILE_BATCHED, Lane, Order},
+    peers::{APALIS_POSTGRES, GRAPHILE, GRAPHILE_BATCHED, GRAPHILE_RECORDED, Lane, Order, Peer},
     report::{Goal, Row, Unit},
     stored,
     team::{self, Team},
@@ -61,14 +61,16 @@ fn store(url: &str) -> Result<Arc<PostgresStore>> {
 /// same in the same rounds.
 fn jobs(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
     let (single, batch, waiting) = (bench.size(3_000, 300), bench.size(20_000, 2_000), bench.size(10_000, 1_000));
-    let lanes = |scenario, n| {
+    let lanes = |peers: &[Peer], scenario, n| -> Vec<Lane> {
         let order = Order { scenario, n, workers: WORKERS };
-        [GRAPHILE, GRAPHILE_BATCHED, APALIS_POSTGRES].map(|peer| Lane::new(peer, order))
+        peers.iter().map(|peer| Lane::new(*peer, order)).collect()
     };
+    let submitting = [GRAPHILE, GRAPHILE_BATCHED, APALIS_POSTGRES];
+    let draining = [GRAPHILE, GRAPHILE_BATCHED, GRAPHILE_RECORDED, APALIS_POSTGRES];
     let mut databases = Databases { server, made: 0 };
     let mut rows = teams(bench, &mut databases)?;
     rows.push(statistics(bench, &mut databases)?);
-    let mut contest = |what: &str, ours: &dyn Fn(&str) -> Result<f64>, mut lanes: [Lane; 3]| -> Result<()> {
+    let mut contest = |what: &str, ours: &dyn Fn(&str) -> Result<f64>, mut lanes: Vec<Lane>| -> Result<()> {
         let mut own = Vec::new();
         for _ in 0..bench.size(3, 1) {
             own.push(ours(&databases.next()?)?);
@@ -76,13 +78,26 @@ fn jobs(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
                 lane.round_on(&bench.stores, Some(&databases.next()?));
             }
         }
-        rows.extend(beside_peers(what, "fsync per answer", &Series::new(own)?, &lanes, 2.0));
+        rows.extend(beside_peers(what, "fsync per answer", &Series::new(own)?, &lanes, |peer| {
+            goal(what, peer, 1.5)
+        }));
         Ok(())
     };
-    contest("submit on PostgreSQL, one call a job", &|url| submit(url, single), lanes("submit", single))?;
-    contest("submit on PostgreSQL, 1,000 a call", &|url| submit_batches(url, batch), lanes("batch", batch))?;
-    contest("drain on PostgreSQL, 8 workers", &|url| drain(url, waiting), lanes("drain", waiting))?;
+    contest(
+        "submit on PostgreSQL, one call a job",
+        &|url| submit(url, single),
+        lanes(&submitting, "submit", single),
+    )?;
+    let lanes_of_batches = lanes(&submitting, "batch", batch);
+    contest("submit on PostgreSQL, 1,000 a call", &|url| submit_batches(url, batch), lanes_of_batches)?;
+    contest("drain on PostgreSQL, 8 workers", &|url| drain(url, waiting), lanes(&draining, "drain", waiting))?;
     Ok(rows)
+}
+
+/// The goal beside a peer. `graphile_worker` deletes a finished job and we keep it, so a drain beside it has a goal
+/// of its own, unless its handler keeps a record too.
+fn goal(what: &str, peer: Peer, deleting: f64) -> f64 {
+    if what.starts_with("drain") && peer == GRAPHILE_BATCHED { deleting } else { 2.0 }
 }
 
 /// Submissions of two engines. One has made its plans while the database took the tables for empty, as an `ANALYZE`
@@ -121,7 +136,11 @@ fn teams(bench: &Bench, databases: &mut Databases<'_>) -> Result<Vec<Row>> {
         ("drain on PostgreSQL, 4 processes of 8 workers", "join", waiting),
     ] {
         let order = Order { scenario, n, workers: WORKERS };
-        let mut lanes = [GRAPHILE_BATCHED, APALIS_POSTGRES].map(|peer| Lane::new(peer, order));
+        let peers: &[Peer] = match scenario {
+            "join" => &[GRAPHILE_BATCHED, GRAPHILE_RECORDED, APALIS_POSTGRES],
+            _ => &[GRAPHILE_BATCHED, APALIS_POSTGRES],
+        };
+        let mut lanes: Vec<Lane> = peers.iter().map(|peer| Lane::new(*peer, order)).collect();
         let mut own = Vec::new();
         for _ in 0..bench.size(3, 1) {
             own.push(team(&databases.next()?, scenario, n)?);
@@ -129,7 +148,9 @@ fn teams(bench: &Bench, databases: &mut Databases<'_>) -> Result<Vec<Row>> {
                 lane.round_of(&bench.stores, PROCESSES, &databases.next()?);
             }
         }
-        rows.extend(beside_peers(what, "fsync per answer", &Series::new(own)?, &lanes, 2.0));
+        rows.extend(beside_peers(what, "fsync per answer", &Series::new(own)?, &lanes, |peer| {
+            goal(what, peer, 1.2)
+        }));
     }
     Ok(rows)
 }
@@ -262,7 +283,7 @@ fn pages(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
             .goal(Goal::CostAtMost(1.1)),
         Row::new("last page on PostgreSQL / a table row each", "warm read", Unit::Seconds, last)
             .beside("a table row per row, OFFSET", table)
-            .goal(Goal::SpeedupAtLeast(10.0)),
+            .goal(Goal::SpeedupAtLeast(20.0)),
     ])
 }
 

@@ -33,7 +33,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
         }
     }
     let what = "submit and drain, 64 submitters";
-    Ok(beside_peers(what, "fsync per answer", &Series::new(own)?, &lanes, 10.0))
+    Ok(beside_peers(what, "fsync per answer", &Series::new(own)?, &lanes, |_| 10.0))
 }
 
 fn submit_and_drain(engine: &Engine, n: usize) -> Result<()> {
