@@ -16,6 +16,8 @@ pub struct Told {
     pub peak: u64,
     /// The memory it had before the task, in bytes.
     pub before: u64,
+    /// Bytes that the task read from a disk.
+    pub read: u64,
 }
 
 impl Told {
@@ -25,8 +27,10 @@ impl Told {
     /// As `task`.
     pub fn about(task: impl FnOnce() -> Result<()>) -> Result<Self> {
         let before = machine::memory();
+        let read = machine::bytes_read();
         let seconds = crate::measure::seconds(task)?;
-        Ok(Self { seconds, peak: machine::peak_memory(), before })
+        let read = machine::bytes_read() - read;
+        Ok(Self { seconds, peak: machine::peak_memory(), before, read })
     }
 }
 
@@ -54,6 +58,8 @@ pub fn serve(task: &str, directory: &Path, rows: usize) -> Result<()> {
         "write" => scenarios::memory::write(directory, rows)?,
         "wait" => scenarios::finished_jobs::wait(directory, rows)?,
         "stream" => scenarios::memory::stream(directory)?,
+        "cold" => scenarios::disk::read_cold(directory)?,
+        "http" => return scenarios::http::serve(directory, rows),
         _ => bail!("there is no task {task}"),
     };
     println!("{}", serde_json::to_string(&told)?);

@@ -18,9 +18,11 @@ use crate::{
 };
 
 mod depth;
+pub mod disk;
 mod draining;
 mod dropping;
 pub mod finished_jobs;
+pub mod http;
 mod latency;
 mod listing;
 pub mod memory;
@@ -54,6 +56,11 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "depth", about: "depth of the page, and other results in the store", run: depth::run },
     Scenario { name: "small-page", about: "10 rows anywhere against a point read", run: small_page::run },
     Scenario { name: "writing", about: "typed rows in, durable result out", run: writing::run },
+    Scenario {
+        name: "disk",
+        about: "bytes of rows on the disk, and a page that is read from there",
+        run: disk::run,
+    },
     Scenario { name: "memory", about: "peak memory of a child process of its own", run: memory::run },
     Scenario { name: "dropping", about: "removing a large result", run: dropping::run },
     Scenario { name: "reopening", about: "opening a store with many finished jobs", run: reopening::run },
@@ -64,6 +71,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "finished-jobs", about: "many finished, many waiting jobs", run: finished_jobs::run },
     Scenario { name: "listing", about: "lists by a filter, retention, labels", run: listing::run },
     Scenario { name: "latency", about: "one job at a time; cancelling", run: latency::run },
+    Scenario { name: "http", about: "pages and states over HTTP, on four connections", run: http::run },
     Scenario { name: "postgres", about: "jobs and rows on a PostgreSQL server, fsync on", run: postgres::run },
     Scenario {
         name: "scale",
