@@ -12,6 +12,7 @@ mod bystander;
 mod cluster;
 mod docs;
 mod faults;
+mod figures;
 mod fuzz;
 mod golden;
 mod kill;
