@@ -24,4 +24,5 @@ mod power;
 mod soak;
 mod spelling;
 mod support;
+mod traces;
 mod unreadable;
