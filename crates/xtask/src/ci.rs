@@ -100,7 +100,7 @@ fn steps<'a>(workspace: &'a Workspace, options: &'a Options, skipped: &'a Skippe
     add("fuzz", Box::new(|| fuzz::each_shortly(workspace, skipped, FUZZ_SECONDS)));
     add("examples", Box::new(|| examples::examples(workspace, skipped)));
     add("packages", Box::new(|| packages::packages(workspace, skipped)));
-    add("hosts", Box::new(|| hosts::of_tests(workspace, skipped)));
+    add("hosts", Box::new(|| hosts::all(workspace, skipped)));
     add("algorithms", Box::new(|| algorithms::algorithms(workspace, skipped)));
     add("rest", Box::new(|| rest::rest(workspace)));
     add("management", Box::new(|| management::management(workspace)));

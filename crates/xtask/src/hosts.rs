@@ -12,7 +12,7 @@ use crate::{
     arguments::{Options, value},
     setup,
     skipped::Skipped,
-    workspace::{TEST_FEATURES, Workspace},
+    workspace::Workspace,
 };
 use ffi::Library;
 
@@ -53,7 +53,7 @@ pub(crate) fn hosts(workspace: &Workspace, options: &Options) -> Outcome {
         setup::setup(workspace, options)?;
     }
     let skipped = Skipped::of(workspace)?;
-    let outcome = each(workspace, &skipped, &["--package", "job-ffi"], &chosen);
+    let outcome = each(workspace, &skipped, &chosen);
     let told = skipped.tell();
     outcome.and(told)
 }
@@ -77,14 +77,13 @@ fn parse(arguments: &[String]) -> Outcome<Chosen> {
     Ok(chosen)
 }
 
-/// As CI has it: the library that its tests have built.
-pub(crate) fn of_tests(workspace: &Workspace, skipped: &Skipped) -> Outcome {
-    let selection = ["--workspace", "--lib", "--features", TEST_FEATURES];
-    each(workspace, skipped, &selection, &parse(&[])?)
+/// All of them.
+pub(crate) fn all(workspace: &Workspace, skipped: &Skipped) -> Outcome {
+    each(workspace, skipped, &parse(&[])?)
 }
 
-fn each(workspace: &Workspace, skipped: &Skipped, selection: &[&str], chosen: &Chosen) -> Outcome {
-    let make = || Library::build(workspace, selection);
+fn each(workspace: &Workspace, skipped: &Skipped, chosen: &Chosen) -> Outcome {
+    let make = || Library::build(workspace);
     let mut library = None;
     for (_, name) in Name::ALL.iter().filter(|(_, name)| chosen.names.contains(name)) {
         match name {

@@ -68,11 +68,12 @@ impl Drop for Service {
     }
 }
 
-/// Builds the programs that the checks start, with the features of the tests, so that nothing is built twice.
+/// Builds the programs that the checks start, together with the tests: alone they would have other features, and be
+/// built a second time.
 fn build(workspace: &Workspace) -> Outcome {
     let mut command = workspace.cargo();
     command.args(["build", "--quiet", "--release", "--workspace", "--features", TEST_FEATURES]);
-    process::run(command.args(["--bin", "job-demo", "--example", "load"]))
+    process::run(command.args(["--tests", "--bins", "--examples"]))
 }
 
 /// The first URL in a line, without its path.

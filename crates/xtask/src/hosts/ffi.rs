@@ -41,9 +41,9 @@ pub(super) struct Library {
 }
 
 impl Library {
-    pub(super) fn build(workspace: &Workspace, selection: &[&str]) -> Outcome<Self> {
+    pub(super) fn build(workspace: &Workspace) -> Outcome<Self> {
         let mut cargo = workspace.cargo();
-        process::run(cargo.args(["build", "--quiet", "--release", "--locked"]).args(selection))?;
+        process::run(cargo.args(["build", "--quiet", "--release", "--locked", "--package", "job-ffi"]))?;
         let directory = made(workspace).join("dist");
         dist::write(workspace, &workspace.target().join("release"), &directory)?;
         Ok(Self { directory })
