@@ -63,14 +63,7 @@ pub(crate) async fn status(
 ) -> Result<Response, ApiFailure> {
     let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
     let wait = wait(query.wait.as_deref(), api.limits.longest_wait)?;
-    let look = move |api: &Context| {
-        let (job, record) = api.job(&scope)?;
-        if wait.is_none() || record.state.is_complete() {
-            return Ok(Looked::Answer(answer(api, &record, page, &headers)?));
-        }
-        Ok(Looked::Unfinished(job, headers))
-    };
-    let (job, headers) = match api.call(look).await? {
+    let (job, headers) = match look(&api, scope, page, wait, headers).await? {
         Looked::Answer(response) => return Ok(response),
         Looked::Unfinished(job, headers) => (job, headers),
     };
@@ -82,6 +75,30 @@ pub(crate) async fn status(
 enum Looked {
     Answer(Response),
     Unfinished(JobHandle, HeaderMap),
+}
+
+/// Reads the job. A job that the engine has in memory needs no blocking thread: its state is most of what is asked.
+async fn look(
+    api: &Context,
+    scope: Scope<Read>,
+    page: PageRequest,
+    wait: Option<Duration>,
+    headers: HeaderMap,
+) -> Result<Looked, ApiFailure> {
+    if let Some((job, record)) = api.job_in_memory(&scope) {
+        return match wait {
+            None => Ok(Looked::Answer(answer(api, &record, page, &headers)?)),
+            Some(_) => Ok(Looked::Unfinished(job, headers)),
+        };
+    }
+    let read = move |api: &Context| {
+        let (job, record) = api.job(&scope)?;
+        if wait.is_none() || record.state.is_complete() {
+            return Ok(Looked::Answer(answer(api, &record, page, &headers)?));
+        }
+        Ok(Looked::Unfinished(job, headers))
+    };
+    api.call(read).await
 }
 
 /// The answer about the present state of a job, with the first rows of its page. Runs on a blocking thread.

@@ -205,6 +205,25 @@ impl Engine {
         Ok(self.core.find(id)?.map(|entry| self.handle(entry)))
     }
 
+    /// The handle of an unfinished job that this engine has in memory; `None` for any other, about which
+    /// [`job`](Self::job) asks the store. It never blocks, so an async task may call it.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Engine, JobSpec, JobState, store::MemoryStore};
+    ///
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default())).accept_any_kind().open()?;
+    /// let id = engine.submit(JobSpec::vertex_filter().with_graph("movies"))?.id();
+    /// assert_eq!(engine.job_in_memory(id).map(|job| job.record().state), Some(JobState::Waiting));
+    /// engine.cancel(id)?;
+    /// assert!(engine.job_in_memory(id).is_none() && engine.job(id)?.is_some());
+    /// # Ok::<(), job_runner::EngineError>(())
+    /// ```
+    #[must_use]
+    pub fn job_in_memory(&self, id: JobId) -> Option<JobHandle> {
+        self.core.known(id).map(|entry| self.handle(entry))
+    }
+
     /// Asks for the end of a job. A waiting job is cancelled when this returns. A running one is `cancelling`, and
     /// is cancelled at its next check. Asking again changes nothing. The request is stored as durably as a
     /// submission.

@@ -206,11 +206,16 @@ impl EngineCore {
         self.call();
     }
 
-    /// The entry of a job that is stored.
-    pub(crate) fn find(self: &Arc<Self>, id: JobId) -> Result<Option<Arc<Entry>>, StoreError> {
+    /// The entry of an unfinished job that is in the registry.
+    pub(crate) fn known(&self, id: JobId) -> Option<Arc<Entry>> {
         let known = self.scheduler().registry.get(id).cloned();
         // A complete job is its worker's for a moment longer, and may be removed from the store in this time.
-        if let Some(entry) = known.filter(|entry| !entry.is_complete()) {
+        known.filter(|entry| !entry.is_complete())
+    }
+
+    /// The entry of a job that is stored.
+    pub(crate) fn find(self: &Arc<Self>, id: JobId) -> Result<Option<Arc<Entry>>, StoreError> {
+        if let Some(entry) = self.known(id) {
             return Ok(Some(entry));
         }
         Ok(self.store().get(id)?.map(|record| match record.state {
