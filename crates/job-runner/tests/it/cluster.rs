@@ -142,7 +142,8 @@ fn every_job_runs_once_whichever_engine_takes_it() {
     assert_eq!(runs.lock().len(), 400);
     assert!(runs.lock().values().all(|runs| *runs == 1));
     for engine in engines {
-        let left = engine.shutdown(Duration::ZERO);
+        // Others see the end of a job a moment before its worker is free again.
+        let left = engine.shutdown(Duration::from_mins(1));
         assert_eq!((left.waiting, left.abandoned), (0, 0));
     }
 }
