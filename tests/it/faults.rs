@@ -169,7 +169,7 @@ fn segment(store: &dyn Store, key: SegmentKey, rows: u64) -> Result<Segment, job
 fn rows_in(store: &dyn Store, key: SegmentKey, rows: u64) -> Result<Vec<String>, job_runner::StoreError> {
     let mut found = Vec::new();
     store.read(key, 0..rows, &mut |run| {
-        found.extend(run.iter().map(|row| serde_json::from_slice::<String>(row).unwrap()));
+        found.extend(run.unpack()?.iter().map(|row| serde_json::from_slice::<String>(row).unwrap()));
         Ok(std::ops::ControlFlow::Continue(()))
     })?;
     Ok(found)

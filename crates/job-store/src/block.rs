@@ -1,7 +1,11 @@
 //! Blocks: many rows under one key, written once, read without decoding. `docs/format.md` has the bytes.
 //!
 //! A block is the rows as JSON with a comma between every two, then a table of where each row starts, then a
-//! footer. So any run of rows inside a block is one slice that can be copied into a JSON array as it is.
+//! footer. So any run of rows inside a block is one slice that can be copied into a JSON array as it is. A store whose
+//! engine does not pack by itself [packs](packed) the block before it stores it.
+
+mod packed;
+mod rows;
 
 use std::{fmt, ops::Range};
 
@@ -10,9 +14,14 @@ use serde::Serialize;
 use thiserror::Error;
 use xxhash_rust::xxh3::Xxh3;
 
+use self::packed::Packed;
+pub use self::{
+    packed::Packer,
+    rows::{Rows, Unpacked},
+};
 use crate::{ErrorKind, StoreError};
 
-/// The version of the block layout.
+/// The version of the layout of a block that is not packed.
 const VERSION: u8 = 1;
 /// `rows: u32 | version: u8 | checksum: u64`, big-endian.
 const FOOTER: usize = 4 + 1 + 8;
@@ -90,8 +99,8 @@ impl SegmentKey {
 /// let sealed = builder.seal();
 /// let block = Block::parse(sealed.bytes)?;
 /// block.verify(key, sealed.first_row)?;
-/// assert_eq!(block.rows(0..2)?.json(), br#""Sarah",["Sid","ney"]"#);
-/// assert_eq!(block.rows(1..2)?.json(), br#"["Sid","ney"]"#);
+/// assert_eq!(*block.rows(0..2)?.json()?, *br#""Sarah",["Sid","ney"]"#);
+/// assert_eq!(*block.rows(1..2)?.json()?, *br#"["Sid","ney"]"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -297,6 +306,13 @@ pub enum InvalidRow {
     BlockFull,
 }
 
+/// An error about rows of a job that the caller knows.
+impl From<InvalidBlock> for StoreError {
+    fn from(invalid: InvalidBlock) -> Self {
+        Self::new(ErrorKind::Corrupt, "read rows", invalid.to_string()).because(invalid)
+    }
+}
+
 /// A block that is ready to be stored.
 #[derive(Debug, Clone, Copy)]
 pub struct SealedBlock<'a> {
@@ -324,26 +340,31 @@ impl SealedBlock<'_> {
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a> {
     bytes: &'a [u8],
-    json: &'a [u8],
-    starts: &'a [[u8; ENTRY]],
+    content: Content<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Content<'a> {
+    Plain { json: &'a [u8], starts: &'a [[u8; ENTRY]] },
+    Packed(Packed<'a>),
 }
 
 impl<'a> Block<'a> {
-    /// Finds rows and table in `bytes`. Cost: constant; nothing is hashed (see [`verify`](Self::verify)).
+    /// Finds rows and tables in `bytes`. Cost: constant, or the parts of a packed block; nothing is hashed (see
+    /// [`verify`](Self::verify)) or unpacked.
     ///
     /// # Errors
     /// When the bytes cannot be a block of a known version.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, InvalidBlock> {
         let (rest, footer) = bytes.split_last_chunk::<FOOTER>().ok_or(InvalidBlock::Torn)?;
         let [a, b, c, d, version, ..] = *footer;
-        if version != VERSION {
-            return Err(InvalidBlock::Version(version));
-        }
         let rows = usize::try_from(u32::from_be_bytes([a, b, c, d])).map_err(|_| InvalidBlock::Torn)?;
-        let table = rows.checked_mul(ENTRY).and_then(|length| rest.len().checked_sub(length));
-        let (json, table) = table.and_then(|at| rest.split_at_checked(at)).ok_or(InvalidBlock::Torn)?;
-        let (starts, _) = table.as_chunks::<ENTRY>();
-        Ok(Self { bytes, json, starts })
+        let content = match version {
+            VERSION => Content::plain(rest, rows)?,
+            packed::VERSION => Content::Packed(Packed::parse(rest, rows)?),
+            other => return Err(InvalidBlock::Version(other)),
+        };
+        Ok(Self { bytes, content })
     }
 
     /// Compares the checksum, which covers the key too. Cost: one pass over the block, some 20 GB/s.
@@ -361,31 +382,66 @@ impl<'a> Block<'a> {
 
     /// The number of rows in the block.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.starts.len()
+    pub const fn len(&self) -> usize {
+        match &self.content {
+            Content::Plain { starts, .. } => starts.len(),
+            Content::Packed(packed) => packed.rows,
+        }
     }
 
     /// Whether the block has no row.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.starts.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes of JSON of all its rows, with a comma between every two.
+    #[must_use]
+    pub const fn json_bytes(&self) -> usize {
+        match &self.content {
+            Content::Plain { json, .. } => json.len(),
+            Content::Packed(packed) => packed.json,
+        }
     }
 
     /// The rows `range`, counted from the first of the block. Cost: constant.
     ///
     /// # Errors
-    /// When the range is not inside the block, or its table is damaged.
+    /// When the range is not inside the block, or the table of a block that is not packed is damaged.
     pub fn rows(&self, range: Range<usize>) -> Result<Rows<'a>, InvalidBlock> {
-        let starts = self.starts.get(range.clone()).ok_or(InvalidBlock::Torn)?;
-        let Some(first) = starts.first() else { return Ok(Rows { json: &[], starts, base: 0 }) };
+        let (json, starts) = match self.content {
+            Content::Plain { json, starts } => (json, starts),
+            Content::Packed(packed) if range.start <= range.end && range.end <= packed.rows => {
+                return Ok(Rows::packed(packed, &range));
+            }
+            Content::Packed(_) => return Err(InvalidBlock::Torn),
+        };
+        let run = starts.get(range.clone()).ok_or(InvalidBlock::Torn)?;
+        let Some(first) = run.first() else { return Ok(Rows::none()) };
         let base = position(*first);
-        let end = match self.starts.get(range.end) {
+        let end = match starts.get(range.end) {
             // The comma before the next row does not belong to this range.
             Some(next) => position(*next).checked_sub(1).ok_or(InvalidBlock::Torn)?,
-            None => self.json.len(),
+            None => json.len(),
         };
-        let json = self.json.get(base..end).ok_or(InvalidBlock::Torn)?;
-        Ok(Rows { json, starts, base })
+        Ok(Rows::plain(json.get(base..end).ok_or(InvalidBlock::Torn)?, run, base))
+    }
+
+    /// The JSON and the starts of the rows of a block that is not packed.
+    const fn as_plain(&self) -> Option<(&'a [u8], &'a [[u8; ENTRY]])> {
+        match self.content {
+            Content::Plain { json, starts } => Some((json, starts)),
+            Content::Packed(_) => None,
+        }
+    }
+}
+
+impl<'a> Content<'a> {
+    fn plain(rest: &'a [u8], rows: usize) -> Result<Self, InvalidBlock> {
+        let table = rows.checked_mul(ENTRY).and_then(|length| rest.len().checked_sub(length));
+        let (json, table) = table.and_then(|at| rest.split_at_checked(at)).ok_or(InvalidBlock::Torn)?;
+        let (starts, _) = table.as_chunks::<ENTRY>();
+        Ok(Self::Plain { json, starts })
     }
 }
 
@@ -401,49 +457,14 @@ pub enum InvalidBlock {
     #[error("the block is torn")]
     Torn,
     /// This library does not know the version of the block.
-    #[error("the block has format version {0}, this library reads 1")]
+    #[error("the block has format version {0}, this library reads 1 and 2")]
     Version(u8),
+    /// This library does not know how the block is packed.
+    #[error("the block is packed in the way {0}, this library knows 1")]
+    Packing(u8),
     /// The bytes have changed since they were written.
     #[error("the checksum of the block does not match")]
     Checksum,
-}
-
-/// A run of rows inside one block, borrowed from the store.
-#[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
-    json: &'a [u8],
-    starts: &'a [[u8; ENTRY]],
-    base: usize,
-}
-
-impl<'a> Rows<'a> {
-    /// The rows as JSON, a comma between every two: what belongs between `[` and `]`.
-    #[must_use]
-    pub const fn json(&self) -> &'a [u8] {
-        self.json
-    }
-
-    /// The number of rows.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.starts.len()
-    }
-
-    /// Whether there is no row.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.starts.is_empty()
-    }
-
-    /// Each row's JSON by itself. A damaged table gives empty rows, never a panic.
-    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let Self { json, starts, base } = *self;
-        (0..starts.len()).map(move |row| {
-            let at = |row| starts.get(row).and_then(|start| position(*start).checked_sub(base));
-            let end = at(row + 1).map_or(Some(json.len()), |next| next.checked_sub(1));
-            at(row).zip(end).and_then(|(start, end)| json.get(start..end)).unwrap_or_default()
-        })
-    }
 }
 
 #[cfg(test)]
@@ -465,6 +486,10 @@ mod tests {
         builder.seal().bytes.to_vec()
     }
 
+    fn json(block: &Block<'_>, rows: Range<usize>) -> Vec<u8> {
+        block.rows(rows).unwrap().json().unwrap().into_owned()
+    }
+
     proptest! {
         #[test]
         fn any_run_of_rows_is_its_json(rows in prop::collection::vec(".{0,12}", 1..20), a in 0usize..20, b in 0usize..20) {
@@ -472,7 +497,7 @@ mod tests {
             let block = Block::parse(&bytes).unwrap();
             block.verify(key(), 0).unwrap();
             let (start, end) = (a.min(b).min(rows.len()), a.max(b).min(rows.len()));
-            let run = block.rows(start..end).unwrap();
+            let run = block.rows(start..end).unwrap().unpack().unwrap();
             let each: Vec<String> = run.iter().map(|row| serde_json::from_slice(row).unwrap()).collect();
             prop_assert_eq!(&each[..], &rows[start..end]);
             let array = [b"[", run.json(), b"]"].concat();
@@ -484,7 +509,7 @@ mod tests {
             if let Ok(block) = Block::parse(&bytes) {
                 let _ = block.verify(key(), 0);
                 if let Ok(rows) = block.rows(a.min(b)..a.max(b)) {
-                    rows.iter().for_each(drop);
+                    rows.unpack().unwrap().iter().for_each(drop);
                 }
             }
         }
@@ -523,7 +548,7 @@ mod tests {
         builder.push("e").unwrap();
         let sealed = builder.seal();
         let block = Block::parse(sealed.bytes).unwrap();
-        assert_eq!((sealed.first_row, block.rows(0..1).unwrap().json()), (2, br#""e""#.as_slice()));
+        assert_eq!((sealed.first_row, &*json(&block, 0..1)), (2, br#""e""#.as_slice()));
     }
 
     #[test]
@@ -538,7 +563,7 @@ mod tests {
         let raw = serde_json::value::to_raw_value(&"x".repeat(BlockBuilder::MAX_ROW)).unwrap();
         assert!(matches!(builder.push_json(&raw), Err(InvalidRow::TooLong { .. })));
         builder.push(&2).unwrap();
-        assert_eq!(Block::parse(builder.seal().bytes).unwrap().rows(0..2).unwrap().json(), b"1,2");
+        assert_eq!(json(&Block::parse(builder.seal().bytes).unwrap(), 0..2), b"1,2");
     }
 
     /// Bytes that a host may hand over as a row, and that are none.
@@ -583,7 +608,7 @@ mod tests {
         assert_eq!((builder.rows(), builder.bytes()), (taken.len(), before), "the block is as before");
         let sealed = builder.seal();
         let block = Block::parse(sealed.bytes).unwrap();
-        let rows = block.rows(0..taken.len()).unwrap();
+        let rows = block.rows(0..taken.len()).unwrap().unpack().unwrap();
         assert!(rows.iter().eq(taken.iter().map(|(_, row)| row.as_bytes())));
     }
 
@@ -599,20 +624,18 @@ mod tests {
             let bytes = builder.seal().bytes.to_vec();
             let block = Block::parse(&bytes).unwrap();
             block.verify(key(), 0).unwrap();
-            let rows: Vec<Vec<u8>> = block.rows(0..3).unwrap().iter().map(<[u8]>::to_vec).collect();
+            let rows: Vec<Vec<u8>> =
+                block.rows(0..3).unwrap().unpack().unwrap().iter().map(<[u8]>::to_vec).collect();
             assert_eq!(rows, [b"\"before\"".to_vec(), wrong.to_vec(), b"\"after\"".to_vec()]);
-            assert_eq!(block.rows(0..1).unwrap().json(), b"\"before\"");
-            assert_eq!(block.rows(2..3).unwrap().json(), b"\"after\"");
+            assert_eq!(json(&block, 0..1), b"\"before\"");
+            assert_eq!(json(&block, 2..3), b"\"after\"");
             // It can be taken back, as any row.
             let mut builder = BlockBuilder::new(key());
             builder.push("before").unwrap();
             builder.push_json_unchecked(wrong).unwrap();
             assert!(builder.pop());
             builder.push("after").unwrap();
-            assert_eq!(
-                Block::parse(builder.seal().bytes).unwrap().rows(0..2).unwrap().json(),
-                b"\"before\",\"after\""
-            );
+            assert_eq!(json(&Block::parse(builder.seal().bytes).unwrap(), 0..2), b"\"before\",\"after\"");
         }
     }
 
@@ -650,7 +673,7 @@ mod tests {
         assert_eq!((sealed.rows, sealed.json_bytes), (2, 3));
         let block = Block::parse(sealed.bytes).unwrap();
         block.verify(key(), 0).unwrap();
-        assert_eq!(block.rows(0..2).unwrap().json(), b"1,3");
+        assert_eq!(json(&block, 0..2), b"1,3");
     }
 
     /// A row of a gigabyte must be refused before all of it is serialized.

@@ -17,6 +17,7 @@
 //! | `pin` | [`no_such_job`] |
 //! | `filtered_entries`, `least_used` | nothing, if reading every job is cheap enough; [`Term`] and [`last_used`] of jobs as they end, for an index |
 //! | `segment`, and each call of its writer | [`check_attempt`]; [`Tally::check`] before a block is taken, [`Tally::add`] after |
+//! | `append`, if its engine does not pack | [`Packer`] of the store's [`Packing`](crate::Packing), which gives the bytes to store |
 //! | `read` | [`cut`] of each block, [`missing`] where there is none |
 //! | `discard` | [`check_discardable`] |
 //! | `save_checkpoint` | [`check_checkpoint`], [`check_attempt`] |
@@ -63,6 +64,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::{Block, ErrorKind, InvalidBlock, JobStore, MAX_CHECKPOINT, Rows, SealedBlock, SegmentKey, StoreError};
 
 pub use crate::{
+    block::Packer,
     guard::is_cancel,
     index::{Term, last_used, outcome, outcome_number, outcomes},
 };

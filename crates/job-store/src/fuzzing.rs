@@ -7,8 +7,8 @@
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 
 use crate::{
-    Block, BlockBuilder, SegmentKey, codec,
-    contract::{self, Cut},
+    Block, BlockBuilder, Packing, Rows, SegmentKey, codec,
+    contract::{self, Cut, Packer},
     key_value::keys,
 };
 
@@ -83,17 +83,27 @@ pub fn block(data: &[u8]) {
     let key = SegmentKey { job: JobId::MIN, attempt: 1, number: 0 };
     let wanted = start..start.saturating_add(length);
     if let Ok(Some(Cut { rows, first, next })) = contract::cut(key, end, bytes, &wanted) {
-        assert!(rows.json().len() <= bytes.len());
         assert!(first <= start && next <= end && next <= wanted.end, "rows {wanted:?} end at {next}");
-        assert_eq!(rows.iter().count(), rows.len());
+        let _ = unpacked(&rows);
     }
     if let Ok(block) = Block::parse(bytes) {
         let _ = block.verify(key, start);
         let row = usize::try_from(row).unwrap_or(usize::MAX);
-        let _ =
-            block.rows(row.min(block.len())..block.len()).map(|rows| rows.iter().map(<[u8]>::len).sum::<usize>());
+        let _ = block.rows(row.min(block.len())..block.len()).map(|rows| unpacked(&rows));
     }
     packed(key, bytes);
+}
+
+/// The bytes of all rows, if they can be unpacked. Appended to something they are the same, and an error leaves that alone.
+fn unpacked(rows: &Rows<'_>) -> Option<usize> {
+    let mut appended = b"[".to_vec();
+    let Ok(run) = rows.unpack() else {
+        assert!(rows.append_to(&mut appended).is_err() && appended == b"[");
+        return None;
+    };
+    assert!(rows.append_to(&mut appended).is_ok_and(|()| appended.get(1..) == Some(run.json())));
+    assert_eq!(run.iter().count(), rows.len());
+    Some(run.iter().map(<[u8]>::len).sum())
 }
 
 /// The pieces of `bytes` as rows of a block that is written and read again.
@@ -104,14 +114,16 @@ fn packed(key: SegmentKey, bytes: &[u8]) {
         assert!(builder.push(text).is_ok(), "text is JSON");
     }
     let sealed = builder.seal();
-    let Ok(block) = Block::parse(sealed.bytes) else { unreachable!("a block that was just sealed") };
-    assert_eq!(block.verify(key, 0), Ok(()));
-    let rows = block.rows(0..texts.len());
-    assert!(rows.is_ok_and(|rows| {
-        rows.iter()
-            .zip(&texts)
-            .all(|(row, text)| serde_json::from_slice::<String>(row).is_ok_and(|read| read == **text))
-    }));
+    for bytes in [sealed.bytes, Packer::new(Packing::Lz4).pack(sealed).bytes] {
+        let Ok(block) = Block::parse(bytes) else { unreachable!("a block that was just sealed") };
+        assert_eq!((block.verify(key, 0), block.json_bytes() as u64), (Ok(()), sealed.json_bytes));
+        let rows = block.rows(0..texts.len()).and_then(|rows| rows.unpack());
+        assert!(rows.is_ok_and(|rows| {
+            rows.iter()
+                .zip(&texts)
+                .all(|(row, text)| serde_json::from_slice::<String>(row).is_ok_and(|read| read == **text))
+        }));
+    }
 }
 
 /// Keys of every table: the values that are read from a key are those that made it, and keys sort as their values

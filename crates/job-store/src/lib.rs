@@ -55,7 +55,7 @@
 //! let done = running.apply(Event::Succeed(result.size()), now)?;
 //! store.complete(&[(&done, &result)], Durability::Synced)?;
 //! store.read(key, 0..1, &mut |rows| {
-//!     assert_eq!(rows.json(), br#""Sarah""#);
+//!     assert_eq!(*rows.json()?, *br#""Sarah""#);
 //!     Ok(ControlFlow::Continue(()))
 //! })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -82,6 +82,7 @@ pub mod key_value;
 #[cfg_attr(not(feature = "rocksdb"), allow(dead_code, reason = "a part of it is for directories"))]
 mod lock;
 mod memory;
+mod packing;
 #[cfg(any(feature = "rocksdb", feature = "redb"))]
 #[cfg_attr(not(feature = "rocksdb"), allow(dead_code, reason = "a part of it is for directories"))]
 mod place;
@@ -99,7 +100,7 @@ mod sync;
 mod verify;
 
 pub use backup::Backup;
-pub use block::{Block, BlockBuilder, InvalidBlock, InvalidRow, Rows, SealedBlock, SegmentKey};
+pub use block::{Block, BlockBuilder, InvalidBlock, InvalidRow, Rows, SealedBlock, SegmentKey, Unpacked};
 pub use copy::{Copied, CopyNews, CopyOptions, copy};
 pub use error::{ErrorKind, StoreError};
 pub use fault::{Fault, FaultCall, FaultRule, FaultStore, Moment, Operation};
@@ -108,14 +109,15 @@ pub use memory::MemoryStore;
 /// The client of object stores that [`PostgresStore`] uses, for hosts that bring an object store of their own.
 #[cfg(feature = "objects")]
 pub use object_store;
+pub use packing::{Packing, UnknownPacking};
 #[cfg(feature = "objects")]
 pub use postgres::ObjectOptions;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redb")]
-pub use redb::{Redb, RedbStore};
+pub use redb::{Redb, RedbOptions, RedbStore};
 #[cfg(feature = "rocksdb")]
-pub use rocks::{Compression, Database, Rocks, RocksOptions, RocksStore};
+pub use rocks::{Database, Rocks, RocksOptions, RocksStore};
 /// The RocksDB bindings that [`RocksStore`] uses, for hosts that share a database with it.
 #[cfg(feature = "rocksdb")]
 pub use rocksdb;

@@ -190,6 +190,6 @@ fn check(key: SegmentKey, next: u64, end: u64, stored: &[u8]) -> Result<u64, Str
     let first = end.checked_sub(block.len() as u64).filter(|first| *first == next);
     let first = first.ok_or_else(|| format!("a block of {} rows ends before row {end}", block.len()))?;
     block.verify(key, first).map_err(|e| e.to_string())?;
-    let rows = block.rows(0..block.len()).map_err(|e| e.to_string())?;
-    Ok(rows.json().len() as u64)
+    let rows = block.rows(0..block.len()).and_then(|rows| rows.json()).map_err(|e| e.to_string())?;
+    Ok(rows.len() as u64)
 }

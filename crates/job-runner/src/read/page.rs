@@ -8,7 +8,7 @@ use std::{
 };
 
 use job_core::{JobId, PageRequest, RowList, Segment, wire::RowForm};
-use job_store::{Rows, SegmentKey, Store, StoreError};
+use job_store::{InvalidBlock, Rows, SegmentKey, Store, StoreError};
 
 /// A range of the rows of one job. Rows are read by [`for_each`](Self::for_each), one by one, or by
 /// [`write_to`](Self::write_to), as JSON. Neither holds more than a block in memory.
@@ -149,17 +149,17 @@ impl Page {
     ) -> Result<(), E> {
         let mut failed = None;
         self.for_each_run(&mut |run| {
-            for row in run.iter() {
+            for row in run.unpack()?.iter() {
                 match each(row) {
                     Ok(ControlFlow::Continue(())) => {}
-                    Ok(ControlFlow::Break(())) => return ControlFlow::Break(()),
+                    Ok(ControlFlow::Break(())) => return Ok(ControlFlow::Break(())),
                     Err(error) => {
                         failed = Some(error);
-                        return ControlFlow::Break(());
+                        return Ok(ControlFlow::Break(()));
                     }
                 }
             }
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         })?;
         failed.map_or(Ok(()), Err)
     }
@@ -175,15 +175,19 @@ impl Page {
         let read = self.for_each_run(&mut |run| {
             let comma = if first { Ok(()) } else { out.write_all(b",") };
             first = false;
-            written = comma.and_then(|()| out.write_all(&self.json(&run)));
-            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            let json = self.json(&run)?;
+            written = comma.and_then(|()| out.write_all(&json));
+            Ok(if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         });
         written?;
         read.map_err(io::Error::other)
     }
 
     /// Passes the rows to `each` in runs, as they lie in blocks.
-    fn for_each_run(&self, each: &mut dyn FnMut(Rows<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
+    fn for_each_run(
+        &self,
+        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, InvalidBlock>,
+    ) -> Result<(), StoreError> {
         let mut next = self.window.start;
         while next < self.window.end {
             // A call to the store covers at most the longest page, since it may hold files and memory until its
@@ -193,7 +197,7 @@ impl Page {
             for (segment, rows) in self.list.parts(step) {
                 let mut flow = ControlFlow::Continue(());
                 self.store.read(self.key(segment), rows, &mut |run| {
-                    flow = each(run);
+                    flow = each(run).map_err(|error| self.damaged(error))?;
                     Ok(flow)
                 })?;
                 if flow.is_break() {
@@ -215,18 +219,24 @@ impl Page {
             if row > 0 {
                 piece.push(b',');
             }
-            piece.extend_from_slice(&self.json(&run));
+            let written = match self.form {
+                RowForm::Stored => run.append_to(piece),
+                _ => self.json(&run).map(|json| piece.extend_from_slice(&json)),
+            };
+            written.map_err(|error| self.damaged(error))?;
             taken = run.len() as u64;
             Ok(ControlFlow::Break(()))
         })?;
         Ok(Some(row + taken))
     }
 
-    /// The rows of a run, with a comma between every two. Rows that are shown as they are stored are not copied.
-    fn json<'r>(&self, run: &Rows<'r>) -> Cow<'r, [u8]> {
+    /// The rows of a run, with a comma between every two. Rows that are shown as they are stored are not copied, unless
+    /// they are unpacked.
+    fn json<'r>(&self, run: &Rows<'r>) -> Result<Cow<'r, [u8]>, InvalidBlock> {
         if self.form == RowForm::Stored {
-            return Cow::Borrowed(run.json());
+            return run.json();
         }
+        let run = run.unpack()?;
         let mut rows = Vec::with_capacity(run.json().len() * 2);
         for row in run.iter() {
             if !rows.is_empty() {
@@ -234,7 +244,11 @@ impl Page {
             }
             self.form.write(row, &mut rows);
         }
-        Cow::Owned(rows)
+        Ok(Cow::Owned(rows))
+    }
+
+    fn damaged(&self, error: InvalidBlock) -> StoreError {
+        StoreError::from(error).on(self.job)
     }
 
     const fn key(&self, segment: Segment) -> SegmentKey {

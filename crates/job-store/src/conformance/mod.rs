@@ -78,6 +78,7 @@ mod failures;
 mod filtered;
 mod finding;
 mod jobs;
+mod packing;
 mod promise;
 mod race;
 mod reopen;
@@ -97,8 +98,8 @@ use std::{
 use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, RowList, Segment, Timestamp};
 
 pub use self::{
-    checkpoints::*, cost::*, crash::*, damage::*, failures::*, filtered::*, finding::*, jobs::*, promise::Promise,
-    race::*, reopen::*, results::*, sharing::*, unreadable::*, whole::*,
+    checkpoints::*, cost::*, crash::*, damage::*, failures::*, filtered::*, finding::*, jobs::*, packing::*,
+    promise::Promise, race::*, reopen::*, results::*, sharing::*, unreadable::*, whole::*,
 };
 use crate::{BlockBuilder, Durability, JobStore, SegmentKey, Store, StoreError};
 
@@ -218,6 +219,7 @@ const MODULES: &[&[Law]] = &[
     damage::LAWS,
     cost::LAWS,
     filtered::LAWS,
+    packing::LAWS,
 ];
 
 /// Every law of [`JobStore`] and [`ResultStore`](crate::ResultStore).
@@ -355,6 +357,7 @@ macro_rules! conformance_tests {
             a_damaged_record_is_not_handed_out
             a_damaged_result_is_not_handed_out
             damaged_rows_are_not_handed_out
+            a_damaged_row_among_many_is_not_handed_out
             a_damaged_checkpoint_is_not_handed_out
             a_call_costs_what_it_asks_for_whatever_else_is_there
             a_page_costs_its_blocks_wherever_it_begins
@@ -367,6 +370,9 @@ macro_rules! conformance_tests {
             what_can_be_removed_is_counted
             jobs_come_in_the_order_of_their_last_use
             what_is_noted_of_a_running_job_counts_at_its_end
+            every_page_of_a_large_block_is_the_slice_of_its_rows
+            the_longest_row_is_read_back
+            rows_that_do_not_shrink_are_read_back
         }
     };
     // The names of the laws, for the test that each law is listed.
@@ -502,7 +508,7 @@ fn write(store: &dyn Store, key: SegmentKey, from: u64, rows: u64, per_block: u6
 fn read(store: &dyn Store, key: SegmentKey, rows: Range<u64>) -> Result<Vec<u64>, StoreError> {
     let mut found = Vec::new();
     store.read(key, rows, &mut |run| {
-        found.extend(run.iter().filter_map(|row| serde_json::from_slice::<u64>(row).ok()));
+        found.extend(run.unpack()?.iter().filter_map(|row| serde_json::from_slice::<u64>(row).ok()));
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(found)

@@ -381,7 +381,7 @@ law! { Fixture;
         for (start, end) in [(0, blocks), (0, 1), (blocks - 1, blocks), (63, 66)] {
             let mut next = start;
             store.read(key(&running, 0), start..end, &mut |run| {
-                for row in run.iter() {
+                for row in run.unpack()?.iter() {
                     let found: String = serde_json::from_slice(row).unwrap_or_default();
                     assert_eq!(found, super::large_row(next));
                     next += 1;
@@ -417,7 +417,7 @@ law! { Fixture;
                 if json.len() > 1 {
                     json.push(b',');
                 }
-                json.extend_from_slice(run.json());
+                run.append_to(&mut json)?;
                 Ok(ControlFlow::Continue(()))
             })?;
             json.push(b']');

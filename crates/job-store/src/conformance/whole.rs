@@ -347,7 +347,7 @@ law! { Fixture;
                 let mut found = Vec::new();
                 store.read(key, start..10, &mut |run| {
                     assert!(!run.is_empty());
-                    found.extend(run.iter().map(|row| String::from_utf8_lossy(row).into_owned()));
+                    found.extend(run.unpack()?.iter().map(|row| String::from_utf8_lossy(row).into_owned()));
                     Ok(ControlFlow::Continue(()))
                 })?;
                 assert_eq!(found, texts[usize::try_from(start)?..], "from row {start} in blocks of {per_block}");

@@ -90,6 +90,6 @@ fn sealed(key: SegmentKey, next: u64, end: u64, stored: &[u8]) -> Result<SealedB
         return Err(format!("a block of {rows} rows ends before row {end}"));
     }
     block.verify(key, next).map_err(|error| error.to_string())?;
-    let json = block.rows(0..block.len()).map_err(|error| error.to_string())?;
-    Ok(SealedBlock { key, first_row: next, rows, json_bytes: json.json().len() as u64, bytes: stored })
+    block.rows(0..block.len()).map_err(|error| error.to_string())?;
+    Ok(SealedBlock { key, first_row: next, rows, json_bytes: block.json_bytes() as u64, bytes: stored })
 }

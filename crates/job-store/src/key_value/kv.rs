@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::{BlockBuilder, Durability, ErrorKind, StoreError};
+use crate::{BlockBuilder, Durability, ErrorKind, Packing, StoreError};
 
 /// The tables of a store. Each has keys of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -245,6 +245,9 @@ pub struct Facts {
     /// The bytes of JSON in a block of rows with which the engine reads and writes fastest. Default:
     /// [`BlockBuilder::BYTES`].
     pub block_bytes: usize,
+    /// How the store packs blocks before the engine gets them. Default: [`Packing::None`], for an engine that packs by
+    /// itself. ZSTD is not one of them.
+    pub packing: Packing,
     /// Bytes of a segment that its writer gathers in memory before it writes them. Default: 4 MiB.
     pub gathered_bytes: usize,
     /// Bytes of rows in a [`SortedRun`]. Default: 64 MiB.
@@ -259,6 +262,7 @@ impl Default for Facts {
             checks_reads: false,
             read_only: false,
             block_bytes: BlockBuilder::BYTES,
+            packing: Packing::None,
             gathered_bytes: 4 << 20,
             run_bytes: 64 << 20,
             reclaims: false,

@@ -13,7 +13,10 @@ use super::{
     call::Call,
     run::{Publisher, Run},
 };
-use crate::{Durability, ErrorKind, SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
+use crate::{
+    Durability, ErrorKind, SealedBlock, SegmentKey, SegmentWriter, StoreError,
+    contract::{Packer, Tally},
+};
 
 pub(super) const OPERATION: &str = "append rows";
 
@@ -22,6 +25,7 @@ pub(super) const OPERATION: &str = "append rows";
 /// store when it is full.
 pub(super) struct Segment<K: KeyValue> {
     tally: Tally,
+    packer: Packer,
     gathered: Gathered,
     /// Rows of blocks in `gathered`.
     pending: u64,
@@ -48,8 +52,9 @@ impl Gathered {
 impl<K: KeyValue> Segment<K> {
     pub(super) fn new(store: KeyValueStore<K>, key: SegmentKey) -> Self {
         Self {
-            store,
             tally: Tally::new(key),
+            packer: Packer::new(store.inner.facts.packing),
+            store,
             gathered: Gathered::nothing(),
             pending: 0,
             visible: Arc::default(),
@@ -161,7 +166,11 @@ impl<K: KeyValue> SegmentWriter for Segment<K> {
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
         self.check_sound()?;
         self.tally.check(&block)?;
-        let gathered = self.gather(&block);
+        // The packer is taken out for the call, which borrows what it has packed.
+        let mut packer = mem::take(&mut self.packer);
+        let packed = packer.pack(block);
+        let gathered = self.gather(&packed);
+        self.packer = packer;
         gathered.inspect_err(|error| self.failed = Some(error.clone()))?;
         self.tally.add(&block);
         Ok(())

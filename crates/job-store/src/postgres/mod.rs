@@ -198,6 +198,7 @@ impl PostgresStore {
 
 impl Inner {
     fn open(call: Call, url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
+        options.packing.check_of_blocks(call.operation)?;
         let address = Address::parse(url).map_err(|detail| call.failed(ErrorKind::Invalid, detail))?;
         let runtime = Runtime::start().map_err(|error| {
             call.failed(ErrorKind::Unavailable, format!("no thread is to be had for its sockets: {error}"))

@@ -32,6 +32,8 @@ pub struct PostgresOptions {
     /// A URL of the database itself, to listen for notices when the URL of the store leads to a pooler. Without it
     /// a pooled store neither sends nor gets notices, and finds changes of others by polling. Default: none.
     pub listen: Option<String>,
+    /// How blocks of rows are packed, in the database and in objects. Default: LZ4. ZSTD is not one of them.
+    pub packing: crate::Packing,
     /// The object store for blocks of large results. Without it every block is in the database. Default: none.
     #[cfg(feature = "objects")]
     pub objects: Option<super::ObjectOptions>,
@@ -45,6 +47,7 @@ impl Default for PostgresOptions {
             timeout: Duration::from_secs(30),
             pooled: false,
             listen: None,
+            packing: crate::Packing::default(),
             #[cfg(feature = "objects")]
             objects: None,
         }
@@ -87,7 +90,13 @@ impl PostgresOptions {
         self
     }
 
-    #[cfg(feature = "objects")]
+    /// Sets [`packing`](#structfield.packing).
+    #[must_use]
+    pub const fn packing(mut self, packing: crate::Packing) -> Self {
+        self.packing = packing;
+        self
+    }
+
     /// Sets [`objects`](#structfield.objects).
     #[cfg(feature = "objects")]
     #[must_use]
@@ -106,6 +115,7 @@ impl fmt::Debug for PostgresOptions {
             .field("connections", &self.connections)
             .field("timeout", &self.timeout);
         shown.field("pooled", &self.pooled).field("listens_elsewhere", &self.listen.is_some());
+        shown.field("packing", &self.packing);
         #[cfg(feature = "objects")]
         shown.field("objects", &self.objects);
         shown.finish()

@@ -5,7 +5,10 @@ use std::{fmt, ops::Range};
 use job_core::Segment;
 
 use super::{Call, Parameters, PostgresStore, fence::fenced, signed, uuid};
-use crate::{SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
+use crate::{
+    SealedBlock, SegmentKey, SegmentWriter, StoreError,
+    contract::{Packer, Tally},
+};
 
 /// The statement replaces a block of the same rows, since it may be sent twice.
 const APPEND: &str = fenced!(
@@ -20,11 +23,12 @@ const APPEND: &str = fenced!(
 pub(super) struct PostgresSegment {
     store: PostgresStore,
     tally: Tally,
+    packer: Packer,
 }
 
 impl PostgresSegment {
-    pub(super) const fn new(store: PostgresStore, key: SegmentKey) -> Self {
-        Self { store, tally: Tally::new(key) }
+    pub(super) fn new(store: PostgresStore, key: SegmentKey) -> Self {
+        Self { tally: Tally::new(key), packer: Packer::new(store.inner.options.packing), store }
     }
 }
 
@@ -37,7 +41,8 @@ impl SegmentWriter for PostgresSegment {
             self.store.check_fence(key)?;
             return Err(refused);
         }
-        self.store.append_block(call, key, block.first_row..block.first_row + block.rows, block.bytes)?;
+        let rows = block.first_row..block.first_row + block.rows;
+        self.store.append_block(call, key, rows, self.packer.pack(block).bytes)?;
         self.tally.add(&block);
         Ok(())
     }

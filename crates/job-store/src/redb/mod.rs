@@ -12,8 +12,8 @@ use redb::{
 
 use self::file::File;
 use crate::{
-    Durability, ErrorKind, StoreError,
-    key_value::{Change, Changes, EachEntry, KeyValue, KeyValueStore, Order, Scan, Table, View},
+    Durability, ErrorKind, Packing, StoreError,
+    key_value::{Change, Changes, EachEntry, Facts, KeyValue, KeyValueStore, Order, Scan, Table, View},
     lock,
 };
 
@@ -48,18 +48,54 @@ impl RedbStore {
     /// `AlreadyOpen` if a process has the file open, which may be this one. `Format` if another version wrote the
     /// file. `Corrupt` if the file is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::new(Redb::open(path.as_ref())?)
+        Self::open_with(path, RedbOptions::default())
+    }
+
+    /// As [`open`](Self::open), with options.
+    ///
+    /// ```
+    /// use job_store::{Packing, RedbOptions, RedbStore};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let options = RedbOptions::default().packing(Packing::None);
+    /// let store = RedbStore::open_with(directory.path().join("jobs.redb"), options)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there, and `Invalid` for a packing that this store does not have.
+    pub fn open_with(path: impl AsRef<Path>, options: RedbOptions) -> Result<Self, StoreError> {
+        options.packing.check_of_blocks(file::OPERATION)?;
+        Self::new(Redb::open(path.as_ref(), options)?)
+    }
+}
+
+/// How a [`RedbStore`] keeps its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct RedbOptions {
+    /// How blocks of rows are packed. Default: LZ4. ZSTD is not one of them.
+    pub packing: Packing,
+}
+
+impl RedbOptions {
+    /// Sets [`packing`](#structfield.packing).
+    #[must_use]
+    pub const fn packing(mut self, packing: Packing) -> Self {
+        self.packing = packing;
+        self
     }
 }
 
 /// The engine of a [`RedbStore`]: one redb file.
 pub struct Redb {
     file: File,
+    options: RedbOptions,
 }
 
 impl Redb {
-    fn open(path: &Path) -> Result<Self, StoreError> {
-        let redb = Self { file: File::open(path)? };
+    fn open(path: &Path, options: RedbOptions) -> Result<Self, StoreError> {
+        let redb = Self { file: File::open(path)?, options };
         // The commit makes the tables, so that reads find them in an empty store.
         redb.commit(Changes::default(), Durability::Buffered)
             .map_err(|error| error.during(file::OPERATION, None))?;
@@ -97,6 +133,10 @@ impl KeyValue for Redb {
 
     fn check_process(&self) -> Result<(), StoreError> {
         self.file.check_process()
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { packing: self.options.packing, ..Facts::default() }
     }
 
     fn back_up(&self, to: &Path) -> Result<(), StoreError> {

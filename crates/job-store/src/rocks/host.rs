@@ -58,8 +58,9 @@ impl<D: Database> RocksStore<D> {
     ///
     /// # Errors
     /// `Corrupt` when the column families are missing, `Format` when another version wrote them, `AlreadyOpen` when there
-    /// is a store over it.
+    /// is a store over it. `Invalid` for a level that ZSTD does not have.
     pub fn in_database(db: Arc<D>, options: RocksOptions) -> Result<Self, StoreError> {
+        options.packing.check_level(open::OPERATION)?;
         let place = open::existing(db.path())?;
         let lock = Lock::take(place.path())?;
         Rocks::new(db, false, options, place, Some(lock)).into_store()

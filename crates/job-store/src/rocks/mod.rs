@@ -18,10 +18,7 @@ use std::{fmt, mem, path::Path, sync::Arc};
 
 use rocksdb::{DBWithThreadMode, SingleThreaded, WriteOptions, properties};
 
-pub use self::{
-    database::Database,
-    options::{Compression, RocksOptions},
-};
+pub use self::{database::Database, options::RocksOptions};
 use self::{
     failure::failure,
     file::File,
@@ -30,7 +27,7 @@ use self::{
     state::{Changes, State},
 };
 use crate::{
-    Durability, ErrorKind, StoreError, backup,
+    Durability, ErrorKind, Packing, StoreError, backup,
     key_value::{Dropped, Facts, KeyValue, KeyValueStore, SortedRun, Table},
     lock::Lock,
     place::Place,
@@ -90,8 +87,10 @@ impl RocksStore {
     /// # Errors
     /// `AlreadyOpen` when a process (this one too) has it open for writing. `Format` when another version wrote it,
     /// `Corrupt` when files are damaged or missing. `Unavailable` when there are fewer threads than RocksDB needs.
-    /// `Invalid` when it is the database of a host, with column families of its own.
+    /// `Invalid` when it is the database of a host, with column families of its own, or for a level that ZSTD does not
+    /// have.
     pub fn open(path: impl AsRef<Path>, options: RocksOptions) -> Result<Self, StoreError> {
+        options.packing.check_level(open::OPERATION)?;
         let place = open::directory(path.as_ref())?;
         let lock = Lock::take(place.path())?;
         let db = Arc::new(open::open(place.path(), &options)?);
@@ -177,6 +176,8 @@ impl<D: Database> KeyValue for Rocks<D> {
             checks_reads: true,
             read_only: self.lock.is_none(),
             block_bytes: self.options.block_bytes,
+            // RocksDB packs what it writes by itself.
+            packing: Packing::None,
             gathered_bytes: self.options.small_segment,
             run_bytes: self.options.file_bytes,
             reclaims: true,

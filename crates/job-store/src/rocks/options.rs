@@ -1,43 +1,34 @@
 //! [`RocksOptions`], and the options of RocksDB that follow from them and from measurements.
 
-use std::sync::LazyLock;
+use std::collections::HashMap;
 
+use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, IngestExternalFileOptions,
     Options,
 };
 
 use super::{limits, torn::Logs};
-use crate::BlockBuilder;
-
-/// How blocks are compressed on disk. Pages come from the block cache, which holds them uncompressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Compression {
-    /// Blocks are not compressed: writing costs least.
-    #[default]
-    None,
-    /// LZ4: vertex rows take about a third of the size, and a fifth more time to write.
-    Lz4,
-}
+use crate::{BlockBuilder, Packing};
 
 /// How a [`RocksStore`](super::RocksStore) uses memory and disk.
 ///
 /// ```
-/// use job_store::{Compression, RocksOptions};
+/// use job_store::{Packing, RocksOptions};
 ///
-/// let options = RocksOptions::default().block_cache(1 << 30).compression(Compression::Lz4);
+/// let options = RocksOptions::default().block_cache(1 << 30).packing(Packing::None);
 /// assert_eq!(options.block_bytes, 128 << 10);
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RocksOptions {
-    /// Bytes of blocks kept in memory, uncompressed. Default: 256 MiB.
+    /// Bytes of blocks kept in memory, unpacked. Default: 256 MiB.
     pub block_cache: usize,
     /// Bytes of small results gathered in memory before they go to a file. Default: 32 MiB, of which two may be
     /// in use.
     pub write_buffer: usize,
-    /// Compression of rows. Default: none.
-    pub compression: Compression,
+    /// How RocksDB packs rows in its files. Its cache holds them unpacked. Default: LZ4.
+    pub packing: Packing,
     /// Bytes of JSON per block of rows. Default: 128 KiB. Larger blocks copy a little faster, smaller ones make a
     /// page of a few rows cheaper when it comes from disk.
     pub block_bytes: usize,
@@ -58,7 +49,7 @@ impl Default for RocksOptions {
         Self {
             block_cache: 256 << 20,
             write_buffer: 32 << 20,
-            compression: Compression::default(),
+            packing: Packing::default(),
             block_bytes: BlockBuilder::BYTES,
             small_segment: 4 << 20,
             file_bytes: 64 << 20,
@@ -82,10 +73,10 @@ impl RocksOptions {
         self
     }
 
-    /// Sets [`compression`](#structfield.compression).
+    /// Sets [`packing`](#structfield.packing).
     #[must_use]
-    pub const fn compression(mut self, compression: Compression) -> Self {
-        self.compression = compression;
+    pub const fn packing(mut self, packing: Packing) -> Self {
+        self.packing = packing;
         self
     }
 
@@ -194,7 +185,7 @@ pub(super) fn rows(cache: &Cache, options: &RocksOptions) -> Options {
     let mut rows =
         Options::default().get_options_from_string("memtable_max_range_deletions=128").unwrap_or_default();
     rows.set_block_based_table_factory(&rows_table(Some(cache)));
-    rows.set_compression_type(compression(options.compression));
+    pack(&mut rows, options.packing);
     rows.set_write_buffer_size(options.write_buffer);
     rows
 }
@@ -210,28 +201,34 @@ fn rows_table(cache: Option<&Cache>) -> BlockBasedOptions {
     table
 }
 
-fn compression(compression: Compression) -> DBCompressionType {
-    match compression {
-        Compression::None => DBCompressionType::None,
-        Compression::Lz4 => DBCompressionType::Lz4,
+/// Every file has one packing, also the lowest: `bottommost_compression` is not set.
+fn pack(options: &mut Options, packing: Packing) {
+    /// The window of ZSTD as its level has it, no strategy, no dictionary.
+    const AS_THE_LEVEL: (i32, i32, i32) = (-14, 0, 0);
+    options.set_compression_type(match packing {
+        Packing::None => DBCompressionType::None,
+        Packing::Lz4 => DBCompressionType::Lz4,
+        Packing::Zstd(_) => DBCompressionType::Zstd,
+    });
+    if let Packing::Zstd(level) = packing {
+        let (window, strategy, dictionary) = AS_THE_LEVEL;
+        options.set_compression_options(window, level, strategy, dictionary);
     }
 }
 
-/// The options of file writers, which borrow them for as long as they live. There is one for each way to write,
-/// made once in the process.
+/// The options of file writers, which borrow them for as long as they live. There is one for each packing, made once in
+/// the process and never dropped.
 pub(super) fn file(options: &RocksOptions) -> &'static Options {
-    static NONE: LazyLock<Options> = LazyLock::new(|| file_options(Compression::None));
-    static LZ4: LazyLock<Options> = LazyLock::new(|| file_options(Compression::Lz4));
-    match options.compression {
-        Compression::None => &NONE,
-        Compression::Lz4 => &LZ4,
-    }
+    static MADE: Mutex<Option<HashMap<Packing, &'static Options>>> = Mutex::new(None);
+    let mut made = MADE.lock();
+    let made = made.get_or_insert_default();
+    made.entry(options.packing).or_insert_with(|| Box::leak(Box::new(file_options(options.packing))))
 }
 
-fn file_options(chosen: Compression) -> Options {
+fn file_options(packing: Packing) -> Options {
     let mut options = Options::default();
     options.set_block_based_table_factory(&rows_table(None));
-    options.set_compression_type(compression(chosen));
+    pack(&mut options, packing);
     // Writing starts while the file grows, so that its fsync finds little left to do.
     options.set_bytes_per_sync(8 << 20);
     options

@@ -165,7 +165,7 @@ mod rocks {
 
     use job_core::JobId;
     use job_store::{
-        RocksOptions, RocksStore, Store, StoreError,
+        Packing, RocksOptions, RocksStore, Store, StoreError,
         conformance::{Death, Fixture},
     };
     use rocksdb::{
@@ -176,9 +176,13 @@ mod rocks {
     use crate::files::Place;
 
     #[derive(Default)]
-    pub struct Rocks(Place);
+    pub struct Rocks(Place, Packing);
 
     impl Rocks {
+        pub fn packed(packing: Packing) -> Self {
+            Self(Place::default(), packing)
+        }
+
         /// The database itself, without the store, and its column families.
         fn database(&self) -> (DB, Vec<String>) {
             let names = DB::list_cf(&Options::default(), self.0.path()).unwrap();
@@ -189,7 +193,7 @@ mod rocks {
     impl Fixture for Rocks {
         fn open(&self) -> Arc<dyn Store> {
             set_perf_stats(PerfStatsLevel::EnableCount);
-            Arc::new(RocksStore::open(self.0.path(), RocksOptions::default()).expect("an empty directory opens"))
+            self.open_damaged().expect("an empty directory opens")
         }
 
         fn overwrite(&self, job: JobId, record: &[u8]) -> bool {
@@ -214,7 +218,7 @@ mod rocks {
         }
 
         fn open_damaged(&self) -> Result<Arc<dyn Store>, StoreError> {
-            Ok(Arc::new(RocksStore::open(self.0.path(), RocksOptions::default())?))
+            Ok(Arc::new(RocksStore::open(self.0.path(), RocksOptions::default().packing(self.1))?))
         }
 
         /// The count of this thread since its beginning.
@@ -249,18 +253,27 @@ pub mod redb {
 
     use job_core::JobId;
     use job_store::{
-        RedbStore, Store,
+        Packing, RedbOptions, RedbStore, Store,
         conformance::{Death, Fixture},
     };
 
     use crate::files::Place;
 
     #[derive(Default)]
-    pub struct Redb(Place);
+    pub struct Redb(Place, Packing);
+
+    impl Redb {
+        pub fn packed(packing: Packing) -> Self {
+            Self(Place::default(), packing)
+        }
+    }
 
     impl Fixture for Redb {
         fn open(&self) -> Arc<dyn Store> {
-            Arc::new(RedbStore::open(self.0.path().join("jobs.redb")).expect("an empty directory opens"))
+            let options = RedbOptions::default().packing(self.1);
+            Arc::new(
+                RedbStore::open_with(self.0.path().join("jobs.redb"), options).expect("an empty directory opens"),
+            )
         }
 
         fn overwrite(&self, job: JobId, record: &[u8]) -> bool {
@@ -284,6 +297,94 @@ pub mod redb {
     }
 
     job_store::conformance_tests!(Redb::default());
+}
+
+/// The laws about rows, for the packings that the suites of the stores do not have.
+mod packings {
+    use job_store::{
+        Packing,
+        conformance::{Fixture, LAWS, Promise},
+    };
+
+    fn rows_are_kept(open: impl Fn(Packing) -> Option<Box<dyn Fixture>>, packings: &[Packing]) {
+        use Promise::{
+            Blocks, Damage, EndDropsRows, Read, ReadEach, RowsDense, ShowRows, StartFlush, VisibleRows,
+        };
+        let of_rows = |promise: &Promise| {
+            matches!(
+                promise,
+                Blocks | Damage | EndDropsRows | Read | ReadEach | RowsDense | ShowRows | StartFlush | VisibleRows
+            )
+        };
+        let laws: Vec<_> = LAWS.iter().filter(|law| law.promises.iter().any(of_rows)).collect();
+        assert!(laws.len() > 20);
+        for packing in packings {
+            for law in &laws {
+                let Some(fixture) = open(*packing) else { return };
+                eprintln!("{packing}: {}", law.name);
+                (law.run)(&*fixture);
+            }
+        }
+    }
+
+    #[cfg(feature = "rocksdb")]
+    #[test]
+    fn rocks_keeps_rows_however_they_are_packed() {
+        let open = |packing| Some(Box::new(super::rocks::Rocks::packed(packing)) as _);
+        rows_are_kept(open, &[Packing::None, Packing::Zstd(3)]);
+    }
+
+    #[cfg(feature = "redb")]
+    #[test]
+    fn redb_keeps_rows_that_are_not_packed() {
+        rows_are_kept(|packing| Some(Box::new(super::redb::Redb::packed(packing)) as _), &[Packing::None]);
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn postgres_keeps_rows_that_are_not_packed() {
+        let open = |packing| {
+            let mut schema = crate::postgres::Schema::new()?;
+            schema.options.packing = packing;
+            Some(Box::new(schema) as _)
+        };
+        rows_are_kept(open, &[Packing::None]);
+    }
+
+    #[cfg(feature = "objects")]
+    #[test]
+    fn objects_keep_rows_that_are_packed() {
+        let open = |packing| Some(Box::new(crate::objects::Place::directory()?.packed(packing)) as _);
+        rows_are_kept(open, &[Packing::Lz4]);
+    }
+
+    /// ZSTD is of RocksDB alone.
+    #[cfg(feature = "redb")]
+    #[test]
+    fn a_store_says_which_packing_it_does_not_have() {
+        use job_store::{ErrorKind, RedbOptions, RedbStore};
+        let directory = tempfile::tempdir().unwrap();
+        let options = RedbOptions::default().packing(Packing::Zstd(3));
+        let refused = RedbStore::open_with(directory.path().join("jobs.redb"), options).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Invalid);
+        assert!(refused.to_string().contains("zstd:3, which RocksDB alone has"), "{refused}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was made");
+        #[cfg(feature = "rocksdb")]
+        {
+            use job_store::{RocksOptions, RocksStore};
+            let options = RocksOptions::default().packing(Packing::Zstd(99));
+            let refused = RocksStore::open(directory.path().join("jobs"), options).unwrap_err();
+            assert!(refused.to_string().contains("a level of zstd is 1 to 22"), "{refused}");
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was made");
+        }
+        #[cfg(feature = "postgres")]
+        {
+            use job_store::{PostgresOptions, PostgresStore};
+            let options = PostgresOptions::default().packing(Packing::Zstd(1));
+            let refused = PostgresStore::open("postgres://nobody@localhost:1/none", options).unwrap_err();
+            assert_eq!(refused.kind, ErrorKind::Invalid, "{refused}");
+        }
+    }
 }
 
 /// A law passes untested if its fixture cannot do what it needs. These fixtures can.

@@ -6,7 +6,7 @@ use job_core::{
     Event, FailedAttempt, Failure, FailureKind, JobFilter, JobId, JobRecord, JobResult, JobSpec, JobState,
     Outputs, RowList, Segment, Timestamp,
 };
-use job_store::{BlockBuilder, Durability, ErrorKind, Pin, SegmentKey, Store};
+use job_store::{Block, BlockBuilder, Durability, ErrorKind, Pin, SegmentKey, Store};
 use proptest::prelude::*;
 
 pub fn at(micros: u64) -> Timestamp {
@@ -276,13 +276,13 @@ fn copied(record: &JobRecord) -> (JobState, u64, JobRecord) {
     (state, revision, JobRecord { state, revision, ..same })
 }
 
-/// The rows of a segment as they are read, in two pages, and its blocks as they are stored.
+/// The rows of a segment as they are read, in two pages, and the JSON of each block, whether it is packed or not.
 fn read(store: &dyn Store, key: SegmentKey, rows: u64) -> (Vec<u8>, Vec<(u64, Vec<u8>)>) {
     let (mut json, mut blocks) = (Vec::new(), Vec::new());
     for page in [0..rows / 2, rows / 2..rows] {
         store
             .read(key, page, &mut |run| {
-                json.extend_from_slice(run.json());
+                run.append_to(&mut json)?;
                 json.push(b',');
                 Ok(ControlFlow::Continue(()))
             })
@@ -290,7 +290,8 @@ fn read(store: &dyn Store, key: SegmentKey, rows: u64) -> (Vec<u8>, Vec<(u64, Ve
     }
     store
         .blocks(key, &mut |end, bytes| {
-            blocks.push((end, bytes.to_vec()));
+            let block = Block::parse(bytes).unwrap();
+            blocks.push((end, block.rows(0..block.len()).unwrap().json().unwrap().into_owned()));
             Ok(ControlFlow::Continue(()))
         })
         .unwrap();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use job_store::{ErrorKind, RocksStore};
+use job_store::{ErrorKind, Packing, RocksOptions, RocksStore};
 
 use crate::fixture::{copy, options, write};
 
@@ -13,14 +13,24 @@ fn holds_content(name: &str) -> bool {
 
 #[test]
 fn a_flipped_bit_in_any_file_is_found_or_harmless() {
+    flip(&options().packing(Packing::None), |_| true);
+}
+
+/// The list of files does not depend on the packing.
+#[test]
+fn a_flipped_bit_in_any_packed_file_is_found_or_harmless() {
+    flip(&options().packing(Packing::Lz4), |name| !name.starts_with("MANIFEST"));
+}
+
+fn flip(options: &RocksOptions, of: fn(&str) -> bool) {
     const FLIPS_PER_FILE: usize = 24;
     let original = tempfile::tempdir().unwrap();
-    let content = write(&RocksStore::open(original.path(), options()).unwrap());
+    let content = write(&RocksStore::open(original.path(), options.clone()).unwrap());
     let mut names: Vec<_> = fs::read_dir(original.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    names.retain(|name| holds_content(name) && original.path().join(name).is_file());
+    names.retain(|name| holds_content(name) && of(name) && original.path().join(name).is_file());
     names.sort();
     let (mut refused, mut found, mut harmless) = (0, 0, 0);
     for name in names {
@@ -35,7 +45,7 @@ fn a_flipped_bit_in_any_file_is_found_or_harmless() {
             bytes[position] ^= 1 << (position % 8);
             fs::write(&path, bytes).unwrap();
             let place = format!("bit {} of byte {position} of {length} in {name}", position % 8);
-            match RocksStore::open(copied.path(), options()) {
+            match RocksStore::open(copied.path(), options.clone()) {
                 Err(_) => refused += 1,
                 Ok(store) => {
                     let errors = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| content.check(&store)));

@@ -62,7 +62,7 @@ fn rows(
     let mut found = Vec::new();
     let key = SegmentKey { job: job.id, attempt: job.attempt, number };
     store.read(key, 0..count, &mut |run| {
-        found.extend(run.iter().map(|row| serde_json::from_slice::<String>(row).unwrap()));
+        found.extend(run.unpack()?.iter().map(|row| serde_json::from_slice::<String>(row).unwrap()));
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(found)

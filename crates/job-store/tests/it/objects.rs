@@ -13,7 +13,7 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use job_core::{Event, Failure, FailureKind, JobRecord, JobResult, RowList, Timestamp};
 use job_store::{
-    BlockBuilder, Durability, ErrorKind, JobStore, ObjectOptions, PostgresStore, ResultStore, SegmentKey,
+    BlockBuilder, Durability, ErrorKind, JobStore, ObjectOptions, Packing, PostgresStore, ResultStore, SegmentKey,
     SegmentWriter, SharedStore, Store, StoreError,
     conformance::{Fixture, SharedFixture},
     object_store::{
@@ -69,8 +69,16 @@ impl Place {
         let mut schema = Schema::new()?;
         let own = options.connect().unwrap();
         schema.options.objects = Some(options);
+        // The tests of objects count them by the bytes of their rows.
+        schema.options.packing = Packing::None;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         Some(Self { schema, objects: Arc::default(), own, runtime, server })
+    }
+
+    /// The place of a store with this packing.
+    pub fn packed(mut self, packing: Packing) -> Self {
+        self.schema.options.packing = packing;
+        self
     }
 
     /// Opens a store whose options name the place by its URL.
@@ -288,7 +296,7 @@ fn succeeded(store: &PostgresStore, n: u64, rows: u64) -> JobRecord {
 fn read(store: &PostgresStore, job: &JobRecord, rows: Range<u64>) -> Result<Vec<u64>, StoreError> {
     let mut found = Vec::new();
     store.read(key(job), rows, &mut |run| {
-        found.extend(run.iter().map(|row| serde_json::from_slice::<u64>(row).unwrap()));
+        found.extend(run.unpack()?.iter().map(|row| serde_json::from_slice::<u64>(row).unwrap()));
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(found)

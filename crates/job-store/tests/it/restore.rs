@@ -49,6 +49,7 @@ fn words(store: &PostgresStore, done: &JobRecord) -> BTreeSet<String> {
     let key = SegmentKey { job: done.id, attempt: done.attempt, number: 0 };
     store
         .read(key, 0..done.size.rows, &mut |run| {
+            let run = run.unpack()?;
             let rows = run.iter().map(|row| serde_json::from_slice::<String>(row).unwrap());
             words.extend(rows.map(|row| row.split(' ').next().unwrap().to_owned()));
             Ok(ControlFlow::Continue(()))

@@ -11,7 +11,10 @@ use super::{
     Request, admitted, failure,
     index::{Object, Placed},
 };
-use crate::{Durability, SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
+use crate::{
+    Durability, SealedBlock, SegmentKey, SegmentWriter, StoreError,
+    contract::{Packer, Tally},
+};
 
 /// Notes that an attempt is about to put objects.
 const ANNOUNCE: &str = fenced!(
@@ -25,6 +28,7 @@ const ANNOUNCE: &str = fenced!(
 pub(in super::super) struct ObjectSegment {
     store: PostgresStore,
     tally: Tally,
+    packer: Packer,
     /// A part of the names of its objects, so that no two writers use one name.
     writer: Uuid,
     gathered: Gathered,
@@ -56,6 +60,7 @@ impl ObjectSegment {
         Some(Self {
             store: store.clone(),
             tally: Tally::new(key),
+            packer: Packer::new(store.inner.options.packing),
             writer: Uuid::new_v4(),
             gathered: Gathered::default(),
             put: None,
@@ -80,7 +85,7 @@ impl ObjectSegment {
             *first_row = block.first_row;
         }
         let start = bytes.len() as u64;
-        bytes.extend_from_slice(block.bytes);
+        bytes.extend_from_slice(self.packer.pack(*block).bytes);
         blocks.push(Placed { end: block.first_row + block.rows, bytes: start..bytes.len() as u64 });
         let most = self.store.objects(self.call())?.options.object_bytes;
         if self.gathered.bytes.len() >= most { self.put() } else { Ok(()) }

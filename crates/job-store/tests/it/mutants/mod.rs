@@ -95,7 +95,7 @@ mutants! { Mutant MUTANTS;
     CompleteAll: OnlyTheFirstEnds ConflictOfBatchNamesTheFirst EmptyEndsRefused OpenEndInBatchIsFine
         UnknownEndInBatchIsFine;
     EndDropsRows: SyncedEndKeepsRows EndKeepsRows EndKeepsEarlierAttempts EndOfWaitingKeepsRows CancelKeepsRows;
-    Read: BlockAfterManyLost LargeBlockLost ReadOneLater ReadOneLess ReadIsHalf FirstBlockOnly RowsSpelledAnew SegmentCountsBlocks SegmentCountsOneLess
+    Read: RowsOfLaterPartsAreEarlierOnes BlockAfterManyLost LargeBlockLost ReadOneLater ReadOneLess ReadIsHalf FirstBlockOnly RowsSpelledAnew SegmentCountsBlocks SegmentCountsOneLess
         SegmentBytesWrong SegmentNumberLost;
     ReadRefused: ReadOneMoreIsFine ReadPastEndIsShort EmptyRangeIsCorrupt BackwardsRangePanics MissingRowsAreNotFound
         RemovedRowsAreCorrupt MissingRowsNameNoJob;
