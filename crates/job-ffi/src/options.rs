@@ -3,8 +3,9 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use job_runner::{
-    Durability, Engine, EngineBuilder, JobClass, Retention, RetryPolicy, SharedEngineBuilder, job_core::strict,
-    store::Store,
+    Durability, Engine, EngineBuilder, JobClass, Retention, RetryPolicy, SharedEngineBuilder,
+    job_core::strict,
+    store::{Store, UnknownPacking},
 };
 use serde::Deserialize;
 
@@ -18,6 +19,8 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct Options {
     store: Place,
+    /// How rows are packed on the disk.
+    packing: Option<String>,
     #[serde(default)]
     rocksdb: Option<Rocks>,
     #[serde(default)]
@@ -78,7 +81,9 @@ impl Options {
     /// Opens the store, and an engine on it with the handlers that `register` adds.
     pub(crate) fn open(&self, register: &impl Register) -> Outcome<(Engine, Arc<dyn Store>)> {
         self.check()?;
-        Ok(match self.store.open(self.rocksdb.as_ref(), self.postgres.as_ref())? {
+        let packing = self.packing.as_deref().map(str::parse).transpose();
+        let packing = packing.map_err(|error: UnknownPacking| Failure::argument(format!("packing: {error}")))?;
+        Ok(match self.store.open(packing, self.rocksdb.as_ref(), self.postgres.as_ref())? {
             Opened::Own(store) => {
                 let mut builder = self.set_up(register.on(Engine::builder(Arc::clone(&store))));
                 if let Some(bound) = self.queue_bound {
@@ -104,6 +109,9 @@ impl Options {
         let misfit = match of_shared.into_iter().find(|(_, given)| *given) {
             Some((name, _)) if !shared => Some((name, "is for a store that engines share")),
             _ if shared && self.queue_bound.is_some() => Some(("queue_bound", "is for a store of one engine")),
+            _ if self.packing.is_some() && matches!(self.store, Place::Memory) => {
+                Some(("packing", "is for a store on a disk"))
+            }
             _ if self.rocksdb.is_some() && !matches!(self.store, Place::Rocksdb(_)) => {
                 Some(("rocksdb", "has the options of a store in RocksDB"))
             }
@@ -222,7 +230,7 @@ mod tests {
             ("{}", "store is missing"),
             (
                 r#"{"store":"memory","worker":1}"#,
-                "worker is unknown: it must be one of store, rocksdb, postgres, workers",
+                "worker is unknown: it must be one of store, packing, rocksdb, postgres, workers",
             ),
             (r#"{"store":"memory","retention":{"days":1}}"#, "retention.days is unknown"),
             (r#"{"store":"sqlite"}"#, "store is \"sqlite\": it must be one of memory, rocksdb, redb, postgres"),
@@ -233,7 +241,11 @@ mod tests {
             (r#"{"store":"memory","rocksdb":{}}"#, "rocksdb has the options of a store in RocksDB: leave it out"),
             (r#"{"store":"memory","postgres":{}}"#, "postgres has the options of a store in PostgreSQL"),
             (r#"{"store":{"rocksdb":"x"},"rocksdb":{"cache":1}}"#, "rocksdb.cache is unknown"),
-            (r#"{"store":{"rocksdb":"x"},"rocksdb":{"compression":"zip"}}"#, "none, lz4"),
+            (r#"{"store":{"rocksdb":"x"},"rocksdb":{"compression":"lz4"}}"#, "rocksdb.compression is unknown"),
+            (r#"{"store":{"rocksdb":"x"},"packing":"zip"}"#, "packing: \"zip\" is no packing"),
+            (r#"{"store":"memory","packing":"none"}"#, "packing is for a store on a disk: leave it out"),
+            #[cfg(feature = "redb")]
+            (r#"{"store":{"redb":"/no/such/directory/jobs"},"packing":"zstd:3"}"#, "its packing is zstd:3"),
             (r#"{"store":{"postgres":"x"},"queue_bound":5}"#, "queue_bound is for a store of one engine"),
             #[cfg(feature = "redb")]
             (r#"{"store":{"redb":"/no/such/directory/jobs"}}"#, "/no/such/directory/jobs"),

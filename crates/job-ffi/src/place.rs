@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use job_runner::store::{MemoryStore, SharedStore, Store};
+use job_runner::store::{MemoryStore, Packing, SharedStore, Store};
 use serde::Deserialize;
 
 use crate::{
@@ -27,15 +27,7 @@ pub(crate) enum Place {
 pub(crate) struct Rocks {
     block_cache: Option<usize>,
     write_buffer: Option<usize>,
-    compression: Option<Compressed>,
     open_files: Option<u32>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Compressed {
-    None,
-    Lz4,
 }
 
 /// The options of a store in PostgreSQL.
@@ -60,54 +52,56 @@ pub(crate) enum Opened {
 }
 
 impl Place {
-    pub(crate) fn open(&self, rocks: Option<&Rocks>, pg: Option<&Postgres>) -> Outcome<Opened> {
+    pub(crate) fn open(
+        &self,
+        packing: Option<Packing>,
+        rocks: Option<&Rocks>,
+        pg: Option<&Postgres>,
+    ) -> Outcome<Opened> {
+        let packing = packing.unwrap_or_default();
         match self {
             Self::Memory => Ok(Opened::Own(Arc::new(MemoryStore::default()))),
-            Self::Rocksdb(directory) => rocksdb(directory.as_ref(), rocks),
-            Self::Redb(file) => redb(file.as_ref()),
-            Self::Postgres(url) => postgres(url, pg),
+            Self::Rocksdb(directory) => rocksdb(directory.as_ref(), packing, rocks),
+            Self::Redb(file) => redb(file.as_ref(), packing),
+            Self::Postgres(url) => postgres(url, packing, pg),
         }
     }
 }
 
 #[cfg(feature = "rocksdb")]
-fn rocksdb(directory: &Path, given: Option<&Rocks>) -> Outcome<Opened> {
-    use job_runner::store::{Compression, RocksOptions, RocksStore};
-    let mut options = RocksOptions::default();
+fn rocksdb(directory: &Path, packing: Packing, given: Option<&Rocks>) -> Outcome<Opened> {
+    use job_runner::store::{RocksOptions, RocksStore};
+    let mut options = RocksOptions::default().packing(packing);
     if let Some(given) = given {
         options.block_cache = given.block_cache.unwrap_or(options.block_cache);
         options.write_buffer = given.write_buffer.unwrap_or(options.write_buffer);
         options.open_files = given.open_files.or(options.open_files);
-        options.compression = match given.compression {
-            Some(Compressed::None) => Compression::None,
-            Some(Compressed::Lz4) => Compression::Lz4,
-            None => options.compression,
-        };
     }
     Ok(Opened::Own(Arc::new(RocksStore::open(directory, options)?)))
 }
 
 #[cfg(not(feature = "rocksdb"))]
-fn rocksdb(_directory: &Path, _given: Option<&Rocks>) -> Outcome<Opened> {
+fn rocksdb(_directory: &Path, _packing: Packing, _given: Option<&Rocks>) -> Outcome<Opened> {
     Err(unsupported("rocksdb"))
 }
 
 #[cfg(feature = "redb")]
-fn redb(file: &Path) -> Outcome<Opened> {
-    Ok(Opened::Own(Arc::new(job_runner::store::RedbStore::open(file)?)))
+fn redb(file: &Path, packing: Packing) -> Outcome<Opened> {
+    use job_runner::store::{RedbOptions, RedbStore};
+    Ok(Opened::Own(Arc::new(RedbStore::open_with(file, RedbOptions::default().packing(packing))?)))
 }
 
 #[cfg(not(feature = "redb"))]
-fn redb(_file: &Path) -> Outcome<Opened> {
+fn redb(_file: &Path, _packing: Packing) -> Outcome<Opened> {
     Err(unsupported("redb"))
 }
 
 #[cfg(feature = "postgres")]
-fn postgres(url: &str, given: Option<&Postgres>) -> Outcome<Opened> {
+fn postgres(url: &str, packing: Packing, given: Option<&Postgres>) -> Outcome<Opened> {
     use std::time::Duration;
 
     use job_runner::store::{PostgresOptions, PostgresStore};
-    let mut options = PostgresOptions::default();
+    let mut options = PostgresOptions::default().packing(packing);
     if let Some(given) = given {
         if let Some(schema) = &given.schema {
             options.schema.clone_from(schema);
@@ -121,7 +115,7 @@ fn postgres(url: &str, given: Option<&Postgres>) -> Outcome<Opened> {
 }
 
 #[cfg(not(feature = "postgres"))]
-fn postgres(_url: &str, _given: Option<&Postgres>) -> Outcome<Opened> {
+fn postgres(_url: &str, _packing: Packing, _given: Option<&Postgres>) -> Outcome<Opened> {
     Err(unsupported("postgres"))
 }
 

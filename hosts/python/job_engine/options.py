@@ -33,7 +33,6 @@ class RocksDbOptions(TypedDict, total=False):
 
     block_cache: int
     write_buffer: int
-    compression: str
     open_files: int
 
 
@@ -72,6 +71,7 @@ class Retention(TypedDict, total=False):
 class EngineOptions(TypedDict, total=False):
     """The options of `open`, by the names of `job_engine_open` in `job.h`."""
 
+    packing: str
     workers: int
     front_end: bool
     threads: int
