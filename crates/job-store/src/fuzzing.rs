@@ -16,12 +16,13 @@ use crate::{
 pub type Body = fn(&[u8]);
 
 /// Every target with its name.
-pub const TARGETS: [(&str, Body); 7] = [
+pub const TARGETS: [(&str, Body); 8] = [
     ("record", record),
     ("result", result),
     ("checkpoint", checkpoint),
     ("failures", failures),
     ("block", block),
+    ("packed_block", packed_block),
     ("keys", keys),
     ("job_spec", job_spec),
 ];
@@ -92,6 +93,43 @@ pub fn block(data: &[u8]) {
         let _ = block.rows(row.min(block.len())..block.len()).map(|rows| unpacked(&rows));
     }
     packed(key, bytes);
+}
+
+/// A packed block whose lengths may be true or not: any bytes as its parts and its row table.
+pub fn packed_block(data: &[u8]) {
+    let ([rows, width, table, start, length, parts], mut data) = numbers::<6>(data);
+    let mut lengths = Vec::new();
+    let whole = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let (rows, table, parts) = (whole(rows), whole(table), whole(parts) % 5);
+    let mut stored_in_all = 0_u32;
+    for part in 1..=parts {
+        let ([stored, unpacked], rest) = numbers::<2>(data);
+        data = rest;
+        // The last part has what is left, so that the sum is right more often than not.
+        let left = whole(rest.len() as u64).saturating_sub(table).saturating_sub(stored_in_all);
+        let stored = if part == parts { left } else { whole(stored) };
+        stored_in_all = stored_in_all.saturating_add(stored);
+        lengths.extend([stored, whole(unpacked)].map(u32::to_be_bytes));
+    }
+    let width = u8::try_from(width).unwrap_or(u8::MAX);
+    let tail = [table.to_be_bytes(), parts.to_be_bytes(), [width, 1, 0, 0]].concat();
+    let tail = tail.get(..10).unwrap_or_default();
+    let bytes = [data, &lengths.concat(), tail, &rows.to_be_bytes(), &[2], &[0; 8]].concat();
+    let key = SegmentKey { job: JobId::MIN, attempt: 1, number: 0 };
+    let Ok(block) = Block::parse(&bytes) else { return };
+    // LZ4 packs 255 bytes into one at most.
+    assert!(block.json_bytes() <= bytes.len() * 255 && block.len() <= bytes.len() * 255);
+    let all = block.rows(0..block.len()).map(|rows| unpacked(&rows));
+    if matches!(all, Ok(Some(_))) {
+        for row in 0..block.len().min(50) {
+            assert!(block.rows(row..row + 1).is_ok_and(|rows| unpacked(&rows).is_some()), "row {row} alone");
+        }
+    }
+    let wanted = start..start.saturating_add(length);
+    if let Ok(Some(Cut { rows: run, first, next })) = contract::cut(key, rows.into(), &bytes, &wanted) {
+        assert!(first == 0 && next <= u64::from(rows) && next <= wanted.end);
+        let _ = unpacked(&run);
+    }
 }
 
 /// The bytes of all rows, if they can be unpacked. Appended to something they are the same, and an error leaves that alone.
