@@ -2,10 +2,16 @@
 
 use std::{fmt, sync::Arc};
 
-use axum::{Json, Router, extract::DefaultBodyLimit, middleware, response::IntoResponse, routing::get};
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use job_runner::{Engine, wire::Dialect};
 use serde_json::Value;
-use tower::util::MapResponseLayer;
+use tower::{ServiceBuilder, util::MapResponseLayer};
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 use utoipa::openapi::OpenApi;
 
@@ -16,11 +22,11 @@ use crate::{
     catalog::GraphCatalog,
     context::{Context, Served},
     document,
-    failure::render,
+    failure::{render, rendered},
     kinds,
     limits::{self, Limits},
     lookup::HostLookup,
-    origins::{Origins, guard},
+    origins::{self, Origins},
     page, routes,
     shutdown::ShutdownHandle,
     surface::Surface,
@@ -246,16 +252,30 @@ impl Api {
         let router = served
             .fallback(routes::nothing_here)
             .method_not_allowed_fallback(routes::wrong_method)
-            .layer(DefaultBodyLimit::max(api.limits.body_bytes))
-            .layer(middleware::from_fn_with_state(api.clone(), guard))
-            .layer(middleware::from_fn_with_state(api.clone(), render))
-            .layer(compression);
+            // In one layer: each layer of a router is boxed by itself, and that is most of the cost of a short answer.
+            .layer(
+                ServiceBuilder::new()
+                    .layer(compression)
+                    .layer(middleware::from_fn_with_state(api.clone(), receive))
+                    .layer(DefaultBodyLimit::max(api.limits.body_bytes)),
+            );
         let router = limits::around(router, &api).layer(MapResponseLayer::new(keep_out));
         match api.origins.cors() {
             Some(cors) => router.layer(cors),
             None => router,
         }
     }
+}
+
+/// The way of every request: it is answered in time, a failure gets its body, and pages of other sites are refused.
+async fn receive(State(api): State<Context>, request: Request, next: Next) -> Response {
+    let checked = |request| async {
+        match origins::check(&api.origins, &request) {
+            Ok(()) => next.run(request).await,
+            Err(failure) => failure.into_response(),
+        }
+    };
+    limits::in_time(&api, request, |request| rendered(&api, request, checked)).await
 }
 
 /// A document as JSON. Its types always serialize.

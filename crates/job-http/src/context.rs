@@ -169,10 +169,9 @@ impl Context {
     }
 
     /// An unfinished job of the request's graph that the engine has in memory. It does not block.
-    pub(crate) fn job_in_memory<A>(&self, scope: &Scope<A>) -> Option<(JobHandle, JobRecord)> {
-        let handle = self.engine.job_in_memory(scope.job.parse().ok()?)?;
-        let record = handle.record();
-        (!record.state.is_complete() && record.spec.graph() == scope.graph.key).then_some((handle, record))
+    pub(crate) fn job_in_memory<A>(&self, scope: &Scope<A>) -> Option<JobRecord> {
+        let record = self.engine.job_in_memory(scope.job.parse().ok()?)?.record();
+        (!record.state.is_complete() && record.spec.graph() == scope.graph.key).then_some(record)
     }
 
     /// The job of the request, if it is of the request's graph. Any other job is answered like an unknown one, so

@@ -204,14 +204,23 @@ pub(crate) struct Chosen(pub(crate) Dialect);
 const DIALECT: HeaderName = HeaderName::from_static("x-job-dialect");
 
 /// Writes the body of every failure, in the dialect that the client has chosen.
-pub(crate) async fn render(State(api): State<Context>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn render(State(api): State<Context>, request: Request, next: Next) -> Response {
+    rendered(&api, request, |request| next.run(request)).await
+}
+
+/// The answer, with the body of a failure in the dialect that the client has chosen.
+pub(crate) async fn rendered<F: Future<Output = Response>>(
+    api: &Context,
+    mut request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Response {
     let surface = &api.surface;
     let dialect = match chosen(surface, request.headers()) {
         Ok(chosen) => chosen.unwrap_or(api.dialect),
         Err(failure) => return failure.write(surface, api.dialect),
     };
     request.extensions_mut().insert(Chosen(dialect));
-    let mut response = next.run(request).await;
+    let mut response = answer(request).await;
     if let Some(failure) = response.extensions_mut().remove::<ApiFailure>() {
         response = failure.write(surface, dialect);
     }

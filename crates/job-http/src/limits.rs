@@ -8,7 +8,6 @@ use axum::{
     error_handling::HandleErrorLayer,
     extract::Request,
     http::{StatusCode, Uri},
-    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use job_runner::wire::ErrorCode;
@@ -122,25 +121,15 @@ const WAITING: usize = 1_024;
 /// Adds the limits to the routes. Each holds for all routes together.
 pub(crate) fn around(router: Router, api: &Context) -> Router {
     let (limits, dialect) = (&api.limits, api.dialect);
+    if (limits.concurrent, limits.rate) == (None, None) {
+        return router;
+    }
     let surface = Arc::clone(&api.surface);
     let refuse = HandleErrorLayer::new(move |error: BoxError| {
         let failure = refused(&error).write(&surface, dialect);
         async move { failure }
     });
-    let (answer_time, longest_wait) = (limits.answer_time, limits.longest_wait);
-    let surface = Arc::clone(&api.surface);
-    let in_time = middleware::from_fn(move |mut request: Request, next: Next| {
-        let surface = Arc::clone(&surface);
-        async move {
-            let time = answer_time.saturating_add(asked_wait(request.uri(), longest_wait));
-            let patience = Patience::new(time);
-            request.extensions_mut().insert(patience.clone());
-            patience.wait(next.run(request)).await.unwrap_or_else(|| {
-                ApiFailure::unavailable("the answer took too long; try again later").write(&surface, dialect)
-            })
-        }
-    });
-    let mut service = boxed(router.layer(in_time).into_service::<Body>());
+    let mut service = boxed(router.into_service::<Body>());
     if let Some(number) = limits.concurrent {
         let one_limit = GlobalConcurrencyLimitLayer::new(number.min(Semaphore::MAX_PERMITS));
         let layers = ServiceBuilder::new().layer(refuse.clone()).layer(LoadShedLayer::new()).layer(one_limit);
@@ -158,6 +147,21 @@ pub(crate) fn around(router: Router, api: &Context) -> Router {
         service = boxed(layers.service(service));
     }
     Router::new().fallback_service(service)
+}
+
+/// The answer, or a failure if it takes longer than it may.
+pub(crate) async fn in_time<F: Future<Output = Response>>(
+    api: &Context,
+    mut request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Response {
+    let limits = &api.limits;
+    let time = limits.answer_time.saturating_add(asked_wait(request.uri(), limits.longest_wait));
+    let patience = Patience::new(time);
+    request.extensions_mut().insert(patience.clone());
+    patience.wait(answer(request)).await.unwrap_or_else(|| {
+        ApiFailure::unavailable("the answer took too long; try again later").write(&api.surface, api.dialect)
+    })
 }
 
 /// The `wait` of a request, at most the longest one; 0 without it.

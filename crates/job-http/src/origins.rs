@@ -3,15 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, HeaderValue, Method, Uri, header, uri::Authority},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 use job_runner::{job_core::shown, wire::ErrorCode};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::{context::Context, ending::ENDING, failure::ApiFailure};
+use crate::{ending::ENDING, failure::ApiFailure};
 
 /// The pages that may send requests to this API from a browser, and the names under which it is reached.
 ///
@@ -148,16 +146,16 @@ impl Loopback {
 }
 
 /// Refuses requests of pages of other sites.
-pub(crate) async fn guard(State(api): State<Context>, request: Request, next: Next) -> Response {
-    let origins = &api.origins;
+pub(crate) fn check(origins: &Origins, request: &Request) -> Result<(), ApiFailure> {
     let host = match (request.uri().authority(), request.headers().get(header::HOST)) {
-        (Some(authority), _) => Some(Ok(authority.clone())),
-        (None, host) => host.map(|host| Authority::try_from(host.as_bytes())),
+        (Some(authority), _) => Some(authority.clone()),
+        (None, Some(host)) => Some(
+            Authority::try_from(host.as_bytes())
+                .map_err(|_| ApiFailure::of(ErrorCode::ParameterFormat, "header Host is no name of a host"))?,
+        ),
+        (None, None) => None,
     };
-    let forbidden = |why: String| ApiFailure::of(ErrorCode::Forbidden, why).into_response();
-    let Ok(host) = host.transpose() else {
-        return ApiFailure::of(ErrorCode::ParameterFormat, "header Host is no name of a host").into_response();
-    };
+    let forbidden = |why: String| Err(ApiFailure::of(ErrorCode::Forbidden, why));
     let on_loopback = request.extensions().get::<Loopback>().is_some();
     if let Some(host) = host.as_ref().filter(|host| origins.is_strange(host.host(), on_loopback)) {
         let name = shown(host.host());
@@ -168,7 +166,7 @@ pub(crate) async fn guard(State(api): State<Context>, request: Request, next: Ne
             "pages of other sites may not ask here: the service must be told their origins".to_owned(),
         );
     }
-    next.run(request).await
+    Ok(())
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ enum Looked {
     Unfinished(JobHandle, HeaderMap),
 }
 
-/// Reads the job. A job that the engine has in memory needs no blocking thread: its state is most of what is asked.
+/// Reads the job. A look at one that the engine has in memory needs no blocking thread, and is most of what is asked.
 async fn look(
     api: &Context,
     scope: Scope<Read>,
@@ -85,11 +85,9 @@ async fn look(
     wait: Option<Duration>,
     headers: HeaderMap,
 ) -> Result<Looked, ApiFailure> {
-    if let Some((job, record)) = api.job_in_memory(&scope) {
-        return match wait {
-            None => Ok(Looked::Answer(answer(api, &record, page, &headers)?)),
-            Some(_) => Ok(Looked::Unfinished(job, headers)),
-        };
+    let in_memory = if wait.is_none() { api.job_in_memory(&scope) } else { None };
+    if let Some(record) = in_memory {
+        return Ok(Looked::Answer(answer(api, &record, page, &headers)?));
     }
     let read = move |api: &Context| {
         let (job, record) = api.job(&scope)?;
