@@ -4,7 +4,7 @@ use std::{fs::File, io, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use job_core::PageRequest;
-use job_store::{Compression, Durability, RocksOptions, RocksStore, Store};
+use job_store::{Durability, Packing, RocksOptions, RocksStore, Store};
 use rustix::fs::{Advice, fadvise};
 use serde::Serialize;
 use serde_json::json;
@@ -72,8 +72,8 @@ fn cold(bench: &Bench) -> Result<Vec<Row>> {
     let rows = bench.size(1_000_000, 200_000);
     let pool = vertices(100_000);
     let stores = [bench.directory()?, bench.directory()?];
-    for (directory, compression) in stores.iter().zip([Compression::Lz4, Compression::None]) {
-        let store = RocksStore::open(directory.path(), RocksOptions::default().compression(compression))?;
+    for (directory, packing) in stores.iter().zip([Packing::Lz4, Packing::None]) {
+        let store = RocksStore::open(directory.path(), RocksOptions::default().packing(packing))?;
         write(&store, &pool, rows)?;
     }
     let mut told = [Vec::new(), Vec::new()];

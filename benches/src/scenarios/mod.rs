@@ -27,6 +27,7 @@ mod latency;
 mod listing;
 pub mod memory;
 mod other_stores;
+mod packed;
 mod page;
 pub mod postgres;
 mod real_work;
@@ -73,6 +74,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "latency", about: "one job at a time; cancelling", run: latency::run },
     Scenario { name: "http", about: "pages and states over HTTP, on four connections", run: http::run },
     Scenario { name: "postgres", about: "jobs and rows on a PostgreSQL server, fsync on", run: postgres::run },
+    Scenario { name: "packed", about: "rows into PostgreSQL and into objects", run: packed::run },
     Scenario {
         name: "scale",
         about: "what statements cost on PostgreSQL, and a model of clusters",
