@@ -247,6 +247,26 @@ fn a_redb_file_of_the_second_version_is_read_whole() {
     is_of_today(&job_store::RedbStore::open(copied.path().join("jobs.redb")).unwrap());
 }
 
+/// Its blocks are of version 2. Those of the other fixtures are of version 1.
+#[cfg(feature = "redb")]
+#[test]
+fn a_redb_file_of_packed_blocks_is_read_whole() {
+    let copied = tempfile::tempdir().unwrap();
+    copy(&fixture("redb-packed"), copied.path());
+    let store = job_store::RedbStore::open(copied.path().join("jobs.redb")).unwrap();
+    let large = written().large;
+    let mut versions = std::collections::BTreeSet::new();
+    let key = SegmentKey { job: large.id, attempt: large.attempt, number: 0 };
+    (&store as &dyn Store)
+        .blocks(key, &mut |_, bytes| {
+            versions.insert(bytes[bytes.len() - 9]);
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+    assert!(versions.contains(&2), "{versions:?}");
+    is_of_today(&store);
+}
+
 #[cfg(feature = "postgres")]
 #[test]
 fn tables_of_the_sixth_version_are_read_whole() {
@@ -319,8 +339,13 @@ fn write_the_fixtures() {
     }
     #[cfg(feature = "redb")]
     {
-        fs::create_dir_all(fixture("redb-v2")).unwrap();
-        write_all(&job_store::RedbStore::open(fixture("redb-v2").join("jobs.redb")).unwrap());
+        use job_store::{Packing, RedbOptions, RedbStore};
+        for (name, packing) in [("redb-v2", Packing::None), ("redb-packed", Packing::Lz4)] {
+            fs::create_dir_all(fixture(name)).unwrap();
+            let _ = fs::remove_file(fixture(name).join("jobs.redb"));
+            let options = RedbOptions::default().packing(packing);
+            write_all(&RedbStore::open_with(fixture(name).join("jobs.redb"), options).unwrap());
+        }
     }
 }
 

@@ -107,6 +107,15 @@ pub fn start(store: &dyn JobStore, n: u64) -> JobRecord {
     running
 }
 
+/// Blocks are packed before the server gets them, or lie as they are.
+#[test]
+fn the_server_packs_no_block_again() {
+    let Some(schema) = Schema::new() else { return };
+    drop(schema.store());
+    let storage = "SELECT attstorage FROM pg_attribute WHERE attrelid = 'blocks'::regclass AND attname = 'bytes'";
+    assert!(schema.sql(storage).trim().ends_with('e'), "{}", schema.sql(storage));
+}
+
 #[test]
 fn the_tables_of_a_later_version_are_refused_with_both_versions() {
     let Some(schema) = Schema::new() else { return };
