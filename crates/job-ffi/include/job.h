@@ -260,6 +260,7 @@ JobStatus job_builder_free(JobBuilder builder);
 // | key | value | default |
 // | --- | --- | --- |
 // | `store` | `"memory"`, `{"rocksdb": DIRECTORY}`, `{"redb": FILE}` or `{"postgres": URL}` | must be given |
+// | `packing` | how rows are packed on the disk: `"none"`, `"lz4"`, or with `rocksdb` `"zstd"` and `"zstd:LEVEL"` | `"lz4"` |
 // | `workers` | how many jobs run at once, 1 to 10,000 | the cores |
 // | `front_end` | `true`: the engine runs no jobs and has no handlers | `false` |
 // | `threads` | how many threads jobs may use in all | the cores |
@@ -272,7 +273,7 @@ JobStatus job_builder_free(JobBuilder builder);
 // | `checkpoint_interval_ms` | how often an iterative algorithm is saved | 10,000 |
 // | `shutdown_timeout_ms` | the time for running handlers to stop | 5,000 |
 // | `retention` | which finished jobs stay: `{"age_ms": N, "jobs": N, "bytes": N}` | all |
-// | `rocksdb` | with this store: `{"block_cache": BYTES, "write_buffer": BYTES, "compression": "none" or "lz4", "open_files": N}` | 256 MiB, 32 MiB, `"none"`, as many as the process may have |
+// | `rocksdb` | with this store: `{"block_cache": BYTES, "write_buffer": BYTES, "open_files": N}` | 256 MiB, 32 MiB, as many as the process may have |
 // | `postgres` | with this store: `{"schema": NAME, "connections": N, "timeout_ms": N, "pooled": B, "listen": URL}` | `"job_engine"`, 8, 30,000, `false`, none |
 // | `lease_duration_ms`, `max_prefetch`, `poll_interval_ms` | with `postgres` only | 10,000, 256, 1,000 |
 //

@@ -298,13 +298,14 @@ pub struct Tally {
     key: SegmentKey,
     rows: u64,
     bytes: u64,
+    stored: u64,
 }
 
 impl Tally {
     /// The tally of a segment without rows.
     #[must_use]
     pub const fn new(key: SegmentKey) -> Self {
-        Self { key, rows: 0, bytes: 0 }
+        Self { key, rows: 0, bytes: 0, stored: 0 }
     }
 
     /// The key of the segment.
@@ -334,10 +335,17 @@ impl Tally {
         Err(StoreError::new(ErrorKind::Invalid, "append rows", detail).on(self.key.job))
     }
 
-    /// Counts a block that was taken.
+    /// Counts a block that was taken, as it is stored.
     pub const fn add(&mut self, block: &SealedBlock<'_>) {
         self.rows += block.rows;
         self.bytes += block.json_bytes;
+        self.stored += block.bytes.len() as u64;
+    }
+
+    /// The bytes of the blocks that were taken, as they are stored.
+    #[must_use]
+    pub const fn stored_bytes(&self) -> u64 {
+        self.stored
     }
 
     /// How many rows were taken.

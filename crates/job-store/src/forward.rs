@@ -219,6 +219,11 @@ macro_rules! forward {
             $self.$inner.visible_rows()
         }
     };
+    (@stored_bytes $self:ident $inner:ident $via:tt) => {
+        fn stored_bytes(&$self) -> u64 {
+            $self.$inner.stored_bytes()
+        }
+    };
     (@start_flush $self:ident $inner:ident $via:tt) => {
         fn start_flush(&mut $self) -> Result<bool, $crate::StoreError> {
             $crate::forward!(@call $via start_flush $self.$inner.start_flush())

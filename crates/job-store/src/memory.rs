@@ -441,6 +441,10 @@ impl SegmentWriter for MemorySegment {
         self.tally.rows()
     }
 
+    fn stored_bytes(&self) -> u64 {
+        self.tally.stored_bytes()
+    }
+
     fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
         self.content.read().check_attempt(self.tally.key())?;
         Ok(self.tally.segment())

@@ -460,6 +460,12 @@ pub trait SegmentWriter: Debug + Send {
     /// blocks before it makes them readable.
     fn visible_rows(&self) -> u64;
 
+    /// The bytes of the appended blocks as they are stored: packed, if the store packs them. A store whose engine packs by
+    /// itself counts them before that, since it learns no more. By default nobody counts them, and it is 0.
+    fn stored_bytes(&self) -> u64 {
+        0
+    }
+
     /// Begins to store the gathered blocks; no block is appended after it. `true` if that goes on in the
     /// background until [`finish`](Self::finish). By default nothing begins, and it is `false`.
     ///

@@ -345,8 +345,8 @@ impl Services for EngineCore {
         self.config.checkpoint_interval
     }
 
-    fn rows_written(&self, rows: u64, bytes: u64) {
-        self.metrics.rows_written(rows, bytes);
+    fn rows_written(&self, rows: u64, bytes: u64, packed: u64) {
+        self.metrics.rows_written(rows, bytes, packed);
     }
 
     /// Offers the partitions of a scan to idle workers.

@@ -10,6 +10,7 @@
 //! | `job_ran_seconds` | histogram | `class`, `ending` | from the start of the last attempt to the end |
 //! | `job_cancel_seconds` | histogram | | from the first cancel request to the end |
 //! | `job_rows_written_total`, `job_row_bytes_written_total` | counter | | stored rows, and their bytes of JSON |
+//! | `job_row_bytes_stored_total` | counter | | the same rows in bytes of their blocks, packed where the store packs them |
 //! | `jobs_waiting`, `jobs_running` | gauge | `class` | jobs at this moment |
 //! | `job_oldest_waiting_seconds`, `job_oldest_running_seconds` | gauge | `class` | the longest time; 0 without a job |
 //! | `jobs_cancelling` | gauge | | running jobs with a cancel request |
@@ -34,6 +35,7 @@ pub(crate) struct Metrics {
     removed: Counter,
     rows: Counter,
     bytes: Counter,
+    packed: Counter,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -51,6 +53,7 @@ impl Default for Metrics {
             removed: handle(|| counter!("jobs_removed_total")),
             rows: handle(|| counter!("job_rows_written_total")),
             bytes: handle(|| counter!("job_row_bytes_written_total")),
+            packed: handle(|| counter!("job_row_bytes_stored_total")),
         }
     }
 }
@@ -82,10 +85,11 @@ impl Metrics {
         record(|| self.removed.increment(jobs));
     }
 
-    pub(crate) fn rows_written(&self, rows: u64, bytes: u64) {
+    pub(crate) fn rows_written(&self, rows: u64, bytes: u64, packed: u64) {
         record(|| {
             self.rows.increment(rows);
             self.bytes.increment(bytes);
+            self.packed.increment(packed);
         });
     }
 
@@ -112,6 +116,10 @@ fn describe() {
     describe_counter!("jobs_removed_total", "jobs that retention removed");
     describe_counter!("job_rows_written_total", "stored rows");
     describe_counter!("job_row_bytes_written_total", "bytes of JSON of the stored rows");
+    describe_counter!(
+        "job_row_bytes_stored_total",
+        "the same rows in bytes of their blocks, packed where the store packs them"
+    );
     describe_histogram!("job_waited_seconds", "from submission to the start of an attempt");
     describe_histogram!("job_ran_seconds", "from the start of the last attempt to the end");
     describe_histogram!("job_cancel_seconds", "from the first cancel request to the end");

@@ -20,6 +20,8 @@ pub(crate) struct SegmentBuffer {
     writer: Option<Box<dyn SegmentWriter>>,
     /// Bytes that were passed to the store.
     stored_bytes: u64,
+    /// What the store has made of them.
+    packed_bytes: u64,
     /// Whether the store has taken every block. `false` during a call to it, so that a panic there is noticed.
     is_whole: bool,
     /// Why the store refused a block. Its rows are missing, even if the body ignores the error.
@@ -39,6 +41,7 @@ impl SegmentBuffer {
             builder: BlockBuilder::new(key),
             writer: None,
             stored_bytes: 0,
+            packed_bytes: 0,
             is_whole: true,
             failure: None,
             block_bytes: core.services().store().block_bytes(),
@@ -126,13 +129,17 @@ impl SegmentBuffer {
         };
         let (rows, json_bytes) = (sealed.rows, sealed.json_bytes);
         let append = |writer: &mut Box<dyn SegmentWriter>| {
-            shield::stored("append rows", || writer.append(sealed).map(|()| writer.visible_rows()))
+            shield::stored("append rows", || {
+                writer.append(sealed).map(|()| (writer.visible_rows(), writer.stored_bytes()))
+            })
         };
         match writer.and_then(append) {
-            Ok(readable) => {
+            Ok((readable, packed_bytes)) => {
                 self.is_whole = true;
                 self.stored_bytes += json_bytes;
-                core.services().rows_written(rows, json_bytes);
+                let packed = packed_bytes.saturating_sub(self.packed_bytes);
+                self.packed_bytes = packed_bytes;
+                core.services().rows_written(rows, json_bytes, packed);
                 self.publish(core, readable);
                 Ok(())
             }

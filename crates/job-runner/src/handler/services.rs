@@ -23,8 +23,8 @@ pub(crate) trait Services: fmt::Debug + Send + Sync {
     /// The time after which the state of an iterative algorithm is saved again.
     fn checkpoint_interval(&self) -> Duration;
 
-    /// Adds to the counts of stored rows and bytes.
-    fn rows_written(&self, rows: u64, bytes: u64);
+    /// Adds to the counts of stored rows, of their bytes of JSON, and of the bytes that the store has made of these.
+    fn rows_written(&self, rows: u64, bytes: u64, packed: u64);
 
     /// Offers the partitions of a scan to idle workers.
     fn offer(&self, scan: &Arc<Scan>);

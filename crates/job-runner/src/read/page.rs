@@ -1,7 +1,6 @@
 //! [`Page`]: a range of the rows of one result, which is read when it is used.
 
 use std::{
-    borrow::Cow,
     io::{self, Write},
     ops::{ControlFlow, Range},
     sync::Arc,
@@ -171,12 +170,13 @@ impl Page {
     /// When the rows cannot be read (as an [`io::Error`] that holds the [`StoreError`]), or `out` fails.
     pub fn write_to<W: Write + ?Sized>(&self, out: &mut W) -> io::Result<()> {
         let mut first = true;
+        let mut room = Vec::new();
         let mut written = Ok(());
         let read = self.for_each_run(&mut |run| {
             let comma = if first { Ok(()) } else { out.write_all(b",") };
             first = false;
-            let json = self.json(&run)?;
-            written = comma.and_then(|()| out.write_all(&json));
+            let json = self.json(&run, &mut room)?;
+            written = comma.and_then(|()| out.write_all(json));
             Ok(if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         });
         written?;
@@ -221,7 +221,7 @@ impl Page {
             }
             let written = match self.form {
                 RowForm::Stored => run.append_to(piece),
-                _ => self.json(&run).map(|json| piece.extend_from_slice(&json)),
+                _ => self.json(&run, &mut Vec::new()).map(|json| piece.extend_from_slice(json)),
             };
             written.map_err(|error| self.damaged(error))?;
             taken = run.len() as u64;
@@ -230,21 +230,20 @@ impl Page {
         Ok(Some(row + taken))
     }
 
-    /// The rows of a run, with a comma between every two. Rows that are shown as they are stored are not copied, unless
-    /// they are unpacked.
-    fn json<'r>(&self, run: &Rows<'r>) -> Result<Cow<'r, [u8]>, InvalidBlock> {
+    /// The rows of a run, with a comma between every two. Rows that are neither packed nor shown in another form are not
+    /// copied; others are written in `room`.
+    fn json<'r>(&self, run: &Rows<'r>, room: &'r mut Vec<u8>) -> Result<&'r [u8], InvalidBlock> {
         if self.form == RowForm::Stored {
-            return run.json();
+            return run.json_in(room);
         }
-        let run = run.unpack()?;
-        let mut rows = Vec::with_capacity(run.json().len() * 2);
-        for row in run.iter() {
-            if !rows.is_empty() {
-                rows.push(b',');
+        room.clear();
+        for row in run.unpack()?.iter() {
+            if !room.is_empty() {
+                room.push(b',');
             }
-            self.form.write(row, &mut rows);
+            self.form.write(row, room);
         }
-        Ok(Cow::Owned(rows))
+        Ok(room)
     }
 
     fn damaged(&self, error: InvalidBlock) -> StoreError {

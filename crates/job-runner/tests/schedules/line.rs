@@ -581,6 +581,6 @@ struct LineSegment {
 
 #[deny(clippy::missing_trait_methods)]
 impl SegmentWriter for LineSegment {
-    forward!(self.inner; visible_rows);
+    forward!(self.inner; visible_rows stored_bytes);
     forward!(self.inner through [self.line.read]; append start_flush show_rows finish);
 }

@@ -65,6 +65,23 @@ impl<'a> Rows<'a> {
         self.unpack().map(|unpacked| unpacked.json)
     }
 
+    /// The same, unpacked in `room` if the block is packed. What was in `room` is gone. A caller that reads many runs has one
+    /// room for all.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub fn json_in<'r>(&self, room: &'r mut Vec<u8>) -> Result<&'r [u8], InvalidBlock>
+    where
+        'a: 'r,
+    {
+        if let Source::Plain(Plain { json, .. }) = self.0 {
+            return Ok(json);
+        }
+        room.clear();
+        self.append_to(room)?;
+        Ok(room)
+    }
+
     /// Appends the same to `out`. Rows of a packed block are unpacked there, without another copy. After an error `out` is
     /// as before.
     ///

@@ -99,6 +99,8 @@ promises! {
     AppendRefused
     /// Rows that `visible_rows` counts can be read. Only appended rows are counted.
     VisibleRows
+    /// `stored_bytes` is the bytes of the appended blocks as they are stored, or 0 in a store that does not count them.
+    StoredBytes
     /// After `show_rows` every row that was appended is counted by `visible_rows`, at once or soon, and more may be appended.
     ShowRows
     /// `start_flush` does not change the result of `finish`.

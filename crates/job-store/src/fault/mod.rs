@@ -371,7 +371,7 @@ struct FaultSegment {
 
 #[deny(clippy::missing_trait_methods)]
 impl SegmentWriter for FaultSegment {
-    crate::forward!(self.inner; visible_rows);
+    crate::forward!(self.inner; visible_rows stored_bytes);
 
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
         self.switch.call(Operation::Append, Some(self.job), || self.inner.append(block))

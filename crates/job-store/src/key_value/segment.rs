@@ -170,14 +170,19 @@ impl<K: KeyValue> SegmentWriter for Segment<K> {
         let mut packer = mem::take(&mut self.packer);
         let packed = packer.pack(block);
         let gathered = self.gather(&packed);
+        if gathered.is_ok() {
+            self.tally.add(&packed);
+        }
         self.packer = packer;
-        gathered.inspect_err(|error| self.failed = Some(error.clone()))?;
-        self.tally.add(&block);
-        Ok(())
+        gathered.inspect_err(|error| self.failed = Some(error.clone()))
     }
 
     fn visible_rows(&self) -> u64 {
         self.visible.load(Ordering::Acquire)
+    }
+
+    fn stored_bytes(&self) -> u64 {
+        self.tally.stored_bytes()
     }
 
     fn start_flush(&mut self) -> Result<bool, StoreError> {

@@ -42,13 +42,18 @@ impl SegmentWriter for PostgresSegment {
             return Err(refused);
         }
         let rows = block.first_row..block.first_row + block.rows;
-        self.store.append_block(call, key, rows, self.packer.pack(block).bytes)?;
-        self.tally.add(&block);
+        let packed = self.packer.pack(block);
+        self.store.append_block(call, key, rows, packed.bytes)?;
+        self.tally.add(&packed);
         Ok(())
     }
 
     fn visible_rows(&self) -> u64 {
         self.tally.rows()
+    }
+
+    fn stored_bytes(&self) -> u64 {
+        self.tally.stored_bytes()
     }
 
     fn finish(self: Box<Self>) -> Result<Segment, StoreError> {

@@ -85,7 +85,7 @@ impl ObjectSegment {
             *first_row = block.first_row;
         }
         let start = bytes.len() as u64;
-        bytes.extend_from_slice(self.packer.pack(*block).bytes);
+        bytes.extend_from_slice(block.bytes);
         blocks.push(Placed { end: block.first_row + block.rows, bytes: start..bytes.len() as u64 });
         let most = self.store.objects(self.call())?.options.object_bytes;
         if self.gathered.bytes.len() >= most { self.put() } else { Ok(()) }
@@ -160,14 +160,23 @@ impl SegmentWriter for ObjectSegment {
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
         self.check_sound()?;
         self.tally.check(&block)?;
-        let gathered = self.gather(&block);
-        gathered.inspect_err(|error| self.failed = Some(error.clone()))?;
-        self.tally.add(&block);
-        Ok(())
+        // The packer is taken out for the call, which borrows what it has packed.
+        let mut packer = std::mem::take(&mut self.packer);
+        let packed = packer.pack(block);
+        let gathered = self.gather(&packed);
+        if gathered.is_ok() {
+            self.tally.add(&packed);
+        }
+        self.packer = packer;
+        gathered.inspect_err(|error| self.failed = Some(error.clone()))
     }
 
     fn visible_rows(&self) -> u64 {
         self.visible
+    }
+
+    fn stored_bytes(&self) -> u64 {
+        self.tally.stored_bytes()
     }
 
     /// Puts the gathered blocks as an object and waits for it: the blocks of a segment are all in objects or none is.

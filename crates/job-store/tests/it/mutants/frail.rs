@@ -177,11 +177,14 @@ fn sealed_anew(mutant: FrailMutant, (table, key): &Key, value: &[u8]) -> Option<
             Some(codec::encode_checkpoint(id, b"damaged"))
         }
         (M::FailuresUnchecked, Table::Jobs, Some(b'a')) => Some(codec::encode_failures(id()?, &[])),
-        (M::RowsUnchecked, Table::Rows, _) => {
+        (M::RowAloneUnchecked | M::RowsTogetherUnchecked, Table::Rows, _) => {
             let (key, end) = SegmentKey::of_block(key)?;
             let mut block = BlockBuilder::new(key);
             // The builder begins at row 0, so the rows before the block are made up, sealed and dropped.
             let rows = Block::parse(value).ok()?.len() as u64;
+            if (rows == 1) != (mutant == M::RowAloneUnchecked) {
+                return None;
+            }
             for _ in 0..end - rows {
                 block.push(&0).ok()?;
             }

@@ -85,6 +85,7 @@ mutants! { Mutant MUTANTS;
         SegmentOfUnknownIsNotFound InvalidBeforeFenced FenceNamesNoJob;
     AppendRefused: GapIsFine EmptyBlockIsFine ForeignBlockIsFine;
     VisibleRows: VisibleRowsAreMore;
+    StoredBytes: StoredBytesAreMore;
     ShowRows: ShownRowsAreNotCounted RowsAfterTheShownAreLost ShowOfNothingIsAnError;
     StartFlush: StartedFlushIsForgotten;
     ResultWithRecord: RunningHasAResult StaleCompleteKeepsResult StaleCompleteIsFine;
@@ -95,7 +96,7 @@ mutants! { Mutant MUTANTS;
     CompleteAll: OnlyTheFirstEnds ConflictOfBatchNamesTheFirst EmptyEndsRefused OpenEndInBatchIsFine
         UnknownEndInBatchIsFine;
     EndDropsRows: SyncedEndKeepsRows EndKeepsRows EndKeepsEarlierAttempts EndOfWaitingKeepsRows CancelKeepsRows;
-    Read: RowsOfLaterPartsAreEarlierOnes BlockAfterManyLost LargeBlockLost ReadOneLater ReadOneLess ReadIsHalf FirstBlockOnly RowsSpelledAnew SegmentCountsBlocks SegmentCountsOneLess
+    Read: RowsOfLaterPartsAreEarlierOnes BlockAfterManyLost LargeBlockLost BlockOfTheLongestRowLost ReadOneLater ReadOneLess ReadIsHalf FirstBlockOnly RowsSpelledAnew SegmentCountsBlocks SegmentCountsOneLess
         SegmentBytesWrong SegmentNumberLost;
     ReadRefused: ReadOneMoreIsFine ReadPastEndIsShort EmptyRangeIsCorrupt BackwardsRangePanics MissingRowsAreNotFound
         RemovedRowsAreCorrupt MissingRowsNameNoJob;
@@ -147,7 +148,7 @@ mutants! { FrailMutant FRAIL_MUTANTS;
         PowerLosesCheckpoints PowerLosesNotes InsertIsBuffered ReplaceIsBuffered CompleteIsBuffered;
     CrashWhole: PowerTearsCommits PowerKeepsRecordsWithoutRows PowerKeepsRecordsWithoutResults
         PowerKeepsRecordsWithoutKeys PowerKeepsKeysWithoutRecords PowerKeepsUnfinished PowerKeepsEndsWithRows;
-    Damage: RecordsUnchecked ResultsUnchecked RowsUnchecked CheckpointsUnchecked FailuresUnchecked DamageIsNothing DamageIsUnavailable;
+    Damage: RecordsUnchecked ResultsUnchecked RowAloneUnchecked RowsTogetherUnchecked CheckpointsUnchecked FailuresUnchecked DamageIsNothing DamageIsUnavailable;
     Discard: DiscardForgetsRowsFromBeforeADeath;
     Unreadable: UnreadableIsHidden UnreadableIsNotFiltered UnreadableIsNotUnfinished UnreadableHidesOthers UnreadableEndsTheList
         UnreadableNamesNoJob UnreadableIsNotRemoved UnreadableRemovedIsFalse UnreadablePinIsIgnored;

@@ -1465,7 +1465,8 @@ impl SegmentWriter for WrongSegment {
         let whole = block.first_row == self.rows && block.rows > 0 && block.key == self.key;
         let lost = match m {
             M::BlockAfterManyLost => self.blocks == 150,
-            M::LargeBlockLost => block.bytes.len() > 1 << 20,
+            M::LargeBlockLost => (1 << 20..8 << 20).contains(&block.bytes.len()),
+            M::BlockOfTheLongestRowLost => block.bytes.len() > 16 << 20,
             M::RowsAfterTheShownAreLost => self.shown && self.blocks > 1,
             M::ThirdOpenWriterLoses => {
                 self.store.notes.lock().open.get(&self.key.job).is_some_and(|open| {
@@ -1505,6 +1506,11 @@ impl SegmentWriter for WrongSegment {
             }
         }
         Ok(())
+    }
+
+    fn stored_bytes(&self) -> u64 {
+        let more = u64::from(self.store.mutant == M::StoredBytesAreMore);
+        self.inner.as_ref().unwrap().stored_bytes() + more
     }
 
     fn visible_rows(&self) -> u64 {
