@@ -8,7 +8,7 @@ use crate::{ErrorKind, StoreError};
 ///
 /// `RocksStore` lets RocksDB pack. Its cache holds blocks unpacked, so a page that comes from there costs no unpacking.
 /// Stores that do not pack by themselves pack each block as it is appended, and unpack the parts of a page when it is
-/// read. Budgets (`max_bytes`) count the JSON, whatever it is packed to.
+/// read. Budgets (`max_bytes`) count the JSON.
 ///
 /// A change of the option holds for new blocks. Blocks of every packing stay readable.
 ///

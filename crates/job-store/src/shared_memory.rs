@@ -397,7 +397,7 @@ struct FencedSegment {
 
 #[deny(clippy::missing_trait_methods)]
 impl SegmentWriter for FencedSegment {
-    crate::forward!(self.inner; visible_rows);
+    crate::forward!(self.inner; visible_rows stored_bytes);
     crate::forward!(self.inner through [self.fence.pass]; append start_flush show_rows finish);
 }
 

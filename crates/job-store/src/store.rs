@@ -461,7 +461,7 @@ pub trait SegmentWriter: Debug + Send {
     fn visible_rows(&self) -> u64;
 
     /// The bytes of the appended blocks as they are stored: packed, if the store packs them. A store whose engine packs by
-    /// itself counts them before that, since it learns no more. By default nobody counts them, and it is 0.
+    /// itself counts them before that, since it learns no more. The default is 0: the store does not count them.
     fn stored_bytes(&self) -> u64 {
         0
     }

@@ -48,8 +48,11 @@ pub struct Verified {
     pub blocks: u64,
     /// The number of rows in the read blocks.
     pub rows: u64,
-    /// The bytes of the read blocks.
+    /// The bytes of JSON of these rows.
     pub bytes: u64,
+    /// The bytes of the read blocks as the store has them: packed, if it packs blocks. An engine that packs by itself shows
+    /// that in [`size_on_disk`](crate::ResultStore::size_on_disk) alone.
+    pub stored_bytes: u64,
     /// How many findings were reported.
     pub findings: u64,
 }
@@ -157,7 +160,8 @@ impl Walk<'_> {
                     bytes += json;
                     seen.blocks += 1;
                     seen.rows += end - next;
-                    seen.bytes += stored.len() as u64;
+                    seen.bytes += json;
+                    seen.stored_bytes += stored.len() as u64;
                 }
                 Err(what) => damage.push((next..end, what)),
             }

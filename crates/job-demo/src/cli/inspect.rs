@@ -128,15 +128,16 @@ fn total(
     if global.json {
         let entry = json!({
             "jobs": seen.jobs, "results": seen.results, "segments": seen.segments, "blocks": seen.blocks,
-            "rows": seen.rows, "bytes": seen.bytes, "bytesOnDisk": disk, "findings": findings,
+            "rows": seen.rows, "bytes": seen.bytes, "storedBytes": seen.stored_bytes, "bytesOnDisk": disk, "findings": findings,
         });
         writeln!(out, "{}", one_line(&entry.to_string()))?;
         return Ok(());
     }
-    let [jobs, blocks, rows, bytes] = [seen.jobs, seen.blocks, seen.rows, seen.bytes].map(thousands);
+    let [jobs, blocks, rows] = [seen.jobs, seen.blocks, seen.rows].map(thousands);
+    let [bytes, stored] = [seen.bytes, seen.stored_bytes].map(thousands);
     writeln!(
         out,
-        "\n{jobs} jobs, {} results in {} segments: {rows} rows in {blocks} blocks, {bytes} bytes",
+        "\n{jobs} jobs, {} results in {} segments: {rows} rows in {blocks} blocks, {bytes} bytes stored in {stored}",
         seen.results, seen.segments
     )?;
     if let Some(disk) = disk {
@@ -167,28 +168,43 @@ fn segments(
         writeln!(out, "{}  {}  {}", record.id, plain(&work), record.state)?;
     }
     for &segment in list.iter().flat_map(job_runner::RowList::segments) {
-        let blocks = blocks(store, record.id, segment)?;
+        let Blocks { rows: blocks, stored } = blocks(store, record.id, segment)?;
         if global.json {
             let entry = json!({
                 "attempt": segment.attempt, "segment": segment.number, "rows": segment.rows, "bytes": segment.bytes,
-                "rowsOfBlocks": blocks,
+                "storedBytes": stored, "rowsOfBlocks": blocks,
             });
             writeln!(out, "{entry}")?;
         } else {
-            let [rows, bytes] = [segment.rows, segment.bytes].map(thousands);
-            let (attempt, number) = (segment.attempt, segment.number);
-            writeln!(out, "segment {attempt}.{number}: {rows} rows, {bytes} bytes, {} blocks", blocks.len())?;
+            let [rows, bytes, stored] = [segment.rows, segment.bytes, stored].map(thousands);
+            let (attempt, number, blocks) = (segment.attempt, segment.number, blocks.len());
+            writeln!(
+                out,
+                "segment {attempt}.{number}: {rows} rows, {bytes} bytes stored in {stored}, {blocks} blocks"
+            )?;
         }
     }
     Ok(())
 }
 
-/// Rows of each block of a segment.
-fn blocks(store: &dyn Store, job: JobId, segment: Segment) -> Result<Vec<usize>, StoreError> {
+/// The blocks of a segment.
+#[derive(Default)]
+struct Blocks {
+    /// The rows of each.
+    rows: Vec<usize>,
+    /// The bytes of all of them as the store has them.
+    stored: u64,
+}
+
+fn blocks(store: &dyn Store, job: JobId, segment: Segment) -> Result<Blocks, StoreError> {
     let key = SegmentKey { job, attempt: segment.attempt, number: segment.number };
-    let mut blocks = Vec::new();
+    let mut blocks = Blocks::default();
     store.read(key, 0..segment.rows, &mut |run| {
-        blocks.push(run.len());
+        blocks.rows.push(run.len());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    store.blocks(key, &mut |_, bytes| {
+        blocks.stored += bytes.len() as u64;
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(blocks)

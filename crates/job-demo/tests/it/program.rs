@@ -508,6 +508,10 @@ fn inspect_shows_what_is_there_and_compares_every_checksum() {
     assert_eq!((&lines[2]["jobs"], &lines[2]["findings"]), (&json!(2), &json!([])));
     let segment = json(&told(store, &["--json", "inspect", id.trim_end()]));
     assert_eq!((&segment["rows"], &segment["rowsOfBlocks"]), (&json!(19), &json!([19])));
+    // RocksDB packs by itself, so a block has its rows, where each starts, and a footer.
+    let bytes = segment["bytes"].as_u64().unwrap();
+    assert_eq!(segment["storedBytes"], json!(bytes + 4 * 19 + 13));
+    assert!(lines[2]["storedBytes"].as_u64() > lines[2]["bytes"].as_u64(), "{}", lines[2]);
 }
 
 #[test]

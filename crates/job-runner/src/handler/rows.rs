@@ -20,7 +20,7 @@ pub(crate) struct SegmentBuffer {
     writer: Option<Box<dyn SegmentWriter>>,
     /// Bytes that were passed to the store.
     stored_bytes: u64,
-    /// What the store has made of them.
+    /// The bytes of their blocks, as the store has them.
     packed_bytes: u64,
     /// Whether the store has taken every block. `false` during a call to it, so that a panic there is noticed.
     is_whole: bool,

@@ -221,7 +221,7 @@ impl Page {
             }
             let written = match self.form {
                 RowForm::Stored => run.append_to(piece),
-                _ => self.json(&run, &mut Vec::new()).map(|json| piece.extend_from_slice(json)),
+                RowForm::Named(_) => self.json(&run, &mut Vec::new()).map(|json| piece.extend_from_slice(json)),
             };
             written.map_err(|error| self.damaged(error))?;
             taken = run.len() as u64;

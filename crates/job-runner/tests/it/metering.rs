@@ -141,7 +141,7 @@ fn every_start_and_every_end_is_counted_once() {
         [
             ("job_ran_seconds read failed", 1),
             ("job_ran_seconds read succeeded", 2),
-            ("job_row_bytes_stored_total", 19),
+            ("job_row_bytes_stored_total", 72),
             ("job_row_bytes_written_total", 19),
             ("job_rows_written_total", 10),
             ("job_waited_seconds read", 4),

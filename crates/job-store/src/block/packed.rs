@@ -15,8 +15,6 @@ const PART: usize = 64 << 10;
 const MAX_PART: usize = 2 * PART;
 /// One entry of the table of parts: its bytes as they are stored, and its bytes of JSON.
 const ENTRY: usize = 8;
-/// `bytes of the row table: u32 | parts: u32 | bytes of an entry of the row table: u8 | packing: u8`.
-const TAIL: usize = 4 + 4 + 1 + 1;
 /// The number of LZ4 in a block. No other is known.
 const LZ4: u8 = 1;
 /// LZ4 packs 255 bytes into one, at most. A length above that is a lie.
@@ -41,12 +39,12 @@ impl<'a> Packed<'a> {
     /// Finds parts and tables in the bytes before the footer. Every length is compared here, before memory is taken for
     /// it. Cost: the number of parts.
     pub(super) fn parse(bytes: &'a [u8], rows: usize) -> Result<Self, InvalidBlock> {
-        let (rest, tail) = bytes.split_last_chunk::<TAIL>().ok_or(InvalidBlock::Torn)?;
-        let [a, b, c, d, e, f, g, h, width, packing] = *tail;
+        let (rest, &[width, packing]) = bytes.split_last_chunk().ok_or(InvalidBlock::Torn)?;
         if packing != LZ4 {
             return Err(InvalidBlock::Packing(packing));
         }
-        let (table, count) = (number([a, b, c, d]), number([e, f, g, h]));
+        let (rest, counts) = rest.split_last_chunk().ok_or(InvalidBlock::Torn)?;
+        let (table, count) = pair(*counts);
         let (rest, lengths) = split_end(rest, count.checked_mul(ENTRY).ok_or(InvalidBlock::Torn)?)?;
         let (parts, table) = split_end(rest, table)?;
         let (lengths, _) = lengths.as_chunks::<ENTRY>();
@@ -56,7 +54,7 @@ impl<'a> Packed<'a> {
             return Err(InvalidBlock::Torn);
         }
         let (mut stored, mut json) = (0_usize, 0_usize);
-        for (length, unpacked) in lengths.iter().map(pair) {
+        for (length, unpacked) in lengths.iter().copied().map(pair) {
             if unpacked > MAX_PART || length == 0 || !is_packed(length, unpacked) {
                 return Err(InvalidBlock::Torn);
             }
@@ -103,7 +101,7 @@ impl<'a> Packed<'a> {
         let before = out.len();
         out.reserve(wanted.len());
         let (mut at, mut rest) = (0, self.parts);
-        for (length, unpacked) in self.lengths.iter().map(pair) {
+        for (length, unpacked) in self.lengths.iter().copied().map(pair) {
             let (stored, after) = rest.split_at_checked(length).ok_or(InvalidBlock::Torn)?;
             let part = at..at + unpacked;
             (at, rest) = (part.end, after);
@@ -148,7 +146,7 @@ fn unpack(stored: &[u8], room: &mut [u8]) -> Result<(), InvalidBlock> {
     }
 }
 
-/// Whether so many bytes can be what `unpacked` bytes were packed to, or these bytes as they are.
+/// Whether LZ4 can make that number of bytes of `unpacked` ones, or they are these as they are.
 const fn is_packed(stored: usize, unpacked: usize) -> bool {
     stored <= unpacked && unpacked <= stored.saturating_mul(MAX_RATIO)
 }
@@ -157,8 +155,11 @@ fn number(bytes: [u8; 4]) -> usize {
     usize::try_from(u32::from_be_bytes(bytes)).unwrap_or(usize::MAX)
 }
 
-fn pair([a, b, c, d, e, f, g, h]: &[u8; ENTRY]) -> (usize, usize) {
-    (number([*a, *b, *c, *d]), number([*e, *f, *g, *h]))
+/// Two numbers, one after the other.
+fn pair(bytes: [u8; ENTRY]) -> (usize, usize) {
+    let both = u64::from_be_bytes(bytes);
+    let number = |bits: u64| usize::try_from(bits & u64::from(u32::MAX)).unwrap_or(usize::MAX);
+    (number(both >> 32), number(both))
 }
 
 fn split_end(bytes: &[u8], length: usize) -> Result<(&[u8], &[u8]), InvalidBlock> {
@@ -336,11 +337,11 @@ mod tests {
         }
         let sealed = builder.seal();
         let mut packer = Packer::new(Packing::Lz4);
-        let packed = packer.pack(sealed);
-        assert_eq!((packed.key, packed.first_row, packed.rows), (sealed.key, sealed.first_row, sealed.rows));
-        assert_eq!(packed.json_bytes, sealed.json_bytes);
-        assert!(packed.bytes.len() <= sealed.bytes.len(), "a block never grows");
-        (sealed.bytes.to_vec(), packed.bytes.to_vec(), version(packed.bytes) == VERSION)
+        let small = packer.pack(sealed);
+        assert_eq!((small.key, small.first_row, small.rows), (sealed.key, sealed.first_row, sealed.rows));
+        assert_eq!(small.json_bytes, sealed.json_bytes);
+        assert!(small.bytes.len() <= sealed.bytes.len(), "a block never grows");
+        (sealed.bytes.to_vec(), small.bytes.to_vec(), version(small.bytes) == VERSION)
     }
 
     fn version(block: &[u8]) -> u8 {
@@ -410,10 +411,9 @@ mod tests {
         ) {
             let tail = [&table.to_be_bytes()[..], &parts.to_be_bytes(), &[width, LZ4], &rows.to_be_bytes(), &[VERSION]];
             let block = signed([&body[..], &tail.concat(), &[0; 8]].concat(), rows.into());
-            if let Ok(run) = Block::parse(&block).and_then(|block| block.rows(a.min(b)..a.max(b))) {
-                if let Ok(run) = run.unpack() {
-                    run.iter().for_each(drop);
-                }
+            let run = Block::parse(&block).and_then(|block| block.rows(a.min(b)..a.max(b)));
+            if let Ok(run) = run.and_then(|run| run.unpack()) {
+                run.iter().for_each(drop);
             }
         }
     }
@@ -429,7 +429,8 @@ mod tests {
         let Block { content: super::super::Content::Packed(found), .. } = Block::parse(&packed).unwrap() else {
             panic!("it is packed")
         };
-        let kinds: Vec<bool> = found.lengths.iter().map(pair).map(|(stored, json)| stored == json).collect();
+        let kinds: Vec<bool> =
+            found.lengths.iter().copied().map(pair).map(|(stored, json)| stored == json).collect();
         assert!(kinds.len() >= 4 && kinds.contains(&true) && kinds.contains(&false), "{kinds:?}");
         let all = rows.len();
         for run in [0..all, 0..1, 2_000..2_010, 2_999..all, 3_000..3_001, 3_001..all, all - 1..all, 5..5, all..all]
@@ -501,7 +502,8 @@ mod tests {
         let (_, right, _) = packed(&vec![row(200, 1, 0); 700]);
         let rows = 700;
         let end = right.len();
-        let tail = end - FOOTER - TAIL;
+        // `bytes of the row table: u32 | parts: u32 | width: u8 | packing: u8`.
+        let tail = end - FOOTER - 10;
         let parts = number(right[tail + 4..tail + 8].try_into().unwrap());
         let lengths = tail - parts * ENTRY;
         assert_eq!(parts, 2);
@@ -530,7 +532,7 @@ mod tests {
         // More than LZ4 can unpack from these bytes.
         let mut packer = Packer::new(Packing::Lz4);
         let mut table = Vec::new();
-        let stored = pack_part(&[1; 50_000], packer.seen.get_or_insert_with(CompressTable::large), &mut table);
+        let stored = pack_part(&vec![1; 50_000], packer.seen.get_or_insert_with(CompressTable::large), &mut table);
         assert!(is_packed(stored, 50_000) && !is_packed(stored, 256 * stored));
     }
 

@@ -65,7 +65,7 @@ impl<'a> Rows<'a> {
         self.unpack().map(|unpacked| unpacked.json)
     }
 
-    /// The same, unpacked in `room` if the block is packed. What was in `room` is gone. A caller that reads many runs has one
+    /// The same, unpacked in `room` if the block is packed, in place of its former content. A caller that reads many runs has one
     /// room for all.
     ///
     /// # Errors

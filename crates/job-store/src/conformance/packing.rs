@@ -93,7 +93,8 @@ law! { Fixture;
         let mut findings = Vec::new();
         let seen = verify(store, &mut |finding| findings.push(finding))?;
         assert_eq!((seen.blocks, seen.rows, findings), (7, 60, Vec::new()));
-        assert!([0, seen.bytes].contains(&stored), "{stored} bytes are counted, {} are there", seen.bytes);
+        assert_eq!(seen.bytes, result.size().bytes);
+        assert!([0, seen.stored_bytes].contains(&stored), "{stored} bytes are counted, {} there", seen.stored_bytes);
     }
 }
 

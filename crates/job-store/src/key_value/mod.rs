@@ -79,9 +79,10 @@ impl<K: KeyValue> KeyValueStore<K> {
     ///
     /// # Errors
     /// `Format` when a later version wrote the store, or when a read-only engine has no store. `Corrupt` when it
-    /// is damaged.
+    /// is damaged. `Invalid` when the engine asks for a packing that blocks do not have.
     pub fn new(kv: K) -> Result<Self, StoreError> {
         let facts = kv.facts();
+        facts.packing.check_of_blocks("open the store")?;
         let index = format::check(&kv, !facts.read_only)?;
         if facts.reclaims && !facts.read_only {
             reclaim(&kv)?;

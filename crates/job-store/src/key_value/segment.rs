@@ -168,10 +168,10 @@ impl<K: KeyValue> SegmentWriter for Segment<K> {
         self.tally.check(&block)?;
         // The packer is taken out for the call, which borrows what it has packed.
         let mut packer = mem::take(&mut self.packer);
-        let packed = packer.pack(block);
-        let gathered = self.gather(&packed);
+        let block = packer.pack(block);
+        let gathered = self.gather(&block);
         if gathered.is_ok() {
-            self.tally.add(&packed);
+            self.tally.add(&block);
         }
         self.packer = packer;
         gathered.inspect_err(|error| self.failed = Some(error.clone()))

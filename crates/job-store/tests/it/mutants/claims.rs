@@ -667,6 +667,10 @@ impl SegmentWriter for ClaimantSegment {
         }
     }
 
+    fn stored_bytes(&self) -> u64 {
+        self.inner.as_ref().unwrap().stored_bytes()
+    }
+
     fn visible_rows(&self) -> u64 {
         self.inner.as_ref().unwrap().visible_rows()
     }

@@ -1364,7 +1364,9 @@ impl Wrong {
                         found.swap(half.min(last), last);
                     }
                     let mut block = BlockBuilder::new(key);
-                    found.iter().for_each(|row| block.push_json_unchecked(row).unwrap());
+                    for row in &found {
+                        block.push_json_unchecked(row).unwrap();
+                    }
                     let sealed = block.seal();
                     let block = Block::parse(sealed.bytes).unwrap();
                     each(block.rows(0..block.len()).unwrap())
