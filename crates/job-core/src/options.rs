@@ -63,6 +63,15 @@ pub struct JobOptions {
     /// none by default. It goes to whichever engine runs the job, and is a field of the span around its body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_parent: Option<String>,
+    /// The body with which a client asked for the job, in at most
+    /// [`JobSpec::MAX_RAW_REQUEST`](crate::JobSpec::MAX_RAW_REQUEST) bytes; none by default. Lists show it byte for byte.
+    /// Without it they show a body that is made of kind and parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw_request: Option<String>,
+    /// The names of parameters that the request had and that were left out, as nobody knows them; none by default. An engine
+    /// sets it if its host lets requests have such parameters.
+    #[serde(deserialize_with = "null_as_default", skip_serializing_if = "BTreeSet::is_empty")]
+    pub ignored: BTreeSet<String>,
 }
 
 impl JobOptions {
@@ -83,6 +92,8 @@ impl JobOptions {
         owner: None,
         labels: BTreeSet::new(),
         trace_parent: None,
+        raw_request: None,
+        ignored: BTreeSet::new(),
     };
 }
 
@@ -151,7 +162,8 @@ mod tests {
     #[test]
     fn a_field_that_is_null_is_absent() {
         let nulls = r#"{"priority":null,"class":null,"idempotency_key":null,"graph_version":null,"reuse":null,
-            "deadline":null,"budget":null,"keep_rows":null,"max_attempts":null,"owner":null,"labels":null}"#;
+            "deadline":null,"budget":null,"keep_rows":null,"max_attempts":null,"owner":null,"labels":null,
+            "trace_parent":null,"raw_request":null,"ignored":null}"#;
         assert_eq!(serde_json::from_str::<JobOptions>(nulls).unwrap(), JobOptions::default());
         let budget = r#"{"budget":{"rows":null,"bytes":7,"memory":null}}"#;
         assert_eq!(serde_json::from_str::<JobOptions>(budget).unwrap().budget.bytes, Some(7));

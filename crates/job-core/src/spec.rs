@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::{
-    JobClass, JobKind, JobOptions, Timestamp, append_json, shown,
+    JobClass, JobKind, JobOptions, Members, Timestamp, append_json, shown,
     strict::{self, InvalidBody},
 };
 
@@ -37,6 +37,8 @@ impl JobSpec {
     pub const MAX_NAME: usize = 256;
     /// The longest parameters, in bytes of JSON.
     pub const MAX_PARAMETERS: usize = 1 << 20;
+    /// The longest body of a request that is kept with its job, in bytes.
+    pub const MAX_RAW_REQUEST: usize = 16 << 10;
     /// The most labels of a job.
     pub const MAX_LABELS: usize = 16;
     /// The deepest nesting of arrays and objects in parameters. Parsers commonly refuse 128 levels, and a job list
@@ -239,6 +241,43 @@ impl JobSpec {
             && text.len() <= Self::MAX_NAME
     }
 
+    /// Keeps the body with which a client asked for the job, in at most 16 KiB
+    /// ([`MAX_RAW_REQUEST`](Self::MAX_RAW_REQUEST)), so that lists show it byte for byte; none by default.
+    ///
+    /// ```
+    /// use job_core::{JobSpec, wire};
+    ///
+    /// let spec = JobSpec::algorithm("pagerank").with_graph("movies");
+    /// assert_eq!(wire::raw_request(&spec), r#"{"algorithmName":"pagerank","parameters":{}}"#);
+    /// let spec = spec.raw_request(r#"{ "algorithmName": "pagerank" }"#);
+    /// assert_eq!(wire::raw_request(&spec), r#"{ "algorithmName": "pagerank" }"#);
+    /// assert_eq!(spec.raw_request("x".repeat(20_000)).check().unwrap_err().to_string(),
+    ///     "raw request has 20000 bytes: at most 16384 are allowed");
+    /// ```
+    #[must_use]
+    pub fn raw_request(mut self, body: impl Into<String>) -> Self {
+        self.options_mut().raw_request = Some(body.into());
+        self
+    }
+
+    /// Notes the names of parameters that were left out of the request: of 16 of them, the first 64 characters.
+    ///
+    /// ```
+    /// use job_core::JobSpec;
+    ///
+    /// let spec = JobSpec::algorithm("pagerank").with_graph("movies").ignoring(["alhpa".to_owned()]);
+    /// assert!(spec.options().ignored.contains("alhpa"));
+    /// ```
+    #[must_use]
+    pub fn ignoring(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        for name in names {
+            if self.options().ignored.len() < Self::MAX_LABELS {
+                self.options_mut().ignored.insert(shown(&name).to_owned());
+            }
+        }
+        self
+    }
+
     /// Sets all options at once.
     #[must_use]
     pub fn with_options(mut self, options: JobOptions) -> Self {
@@ -294,6 +333,18 @@ impl JobSpec {
         &self.parameters
     }
 
+    /// The bytes of the parameters and of the body that is kept with the job. They are nearly all of a long record.
+    ///
+    /// ```
+    /// use job_core::JobSpec;
+    ///
+    /// assert_eq!(JobSpec::vertex_filter().raw_request("{ }").text_bytes(), 5);
+    /// ```
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        self.parameters.as_str().len() + self.options().raw_request.as_ref().map_or(0, String::len)
+    }
+
     /// Checks names and sizes; an engine does so before it acknowledges.
     ///
     /// # Errors
@@ -320,6 +371,7 @@ impl JobSpec {
             return Err(InvalidSpec::TooMany { field: "labels", count: labels.len(), max: Self::MAX_LABELS });
         }
         labels.iter().try_for_each(|label| check_name("label", label))?;
+        self.check_notes()?;
         if let Some(trace) = self.options().trace_parent.as_deref().filter(|trace| !Self::is_trace_parent(trace)) {
             return Err(InvalidSpec::TraceParent { given: shown(trace).to_owned() });
         }
@@ -334,6 +386,28 @@ impl JobSpec {
             Some(part) => Err(InvalidSpec::Unreadable { field: "parameters", part: shown(part).to_owned() }),
             None => Ok(()),
         }
+    }
+}
+
+/// The parts of the check.
+impl JobSpec {
+    /// Checks what is kept with the job to be shown.
+    fn check_notes(&self) -> Result<(), InvalidSpec> {
+        let JobOptions { raw_request, ignored, .. } = self.options();
+        let length = raw_request.as_ref().map_or(0, String::len);
+        if length > Self::MAX_RAW_REQUEST {
+            return Err(InvalidSpec::TooLong { field: "raw request", length, max: Self::MAX_RAW_REQUEST });
+        }
+        if ignored.len() > Self::MAX_LABELS {
+            let (count, max) = (ignored.len(), Self::MAX_LABELS);
+            return Err(InvalidSpec::TooMany { field: "ignored parameters", count, max });
+        }
+        let longest = ignored.iter().map(String::len).max().unwrap_or(0);
+        if longest > Self::MAX_NAME {
+            let max = Self::MAX_NAME;
+            return Err(InvalidSpec::TooLong { field: "ignored parameter", length: longest, max });
+        }
+        Ok(())
     }
 }
 
@@ -521,6 +595,36 @@ impl Parameters {
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.get()
+    }
+
+    /// The same without the members whose names are not known, and those names. Of what is no object, all is kept.
+    ///
+    /// ```
+    /// use job_core::Parameters;
+    ///
+    /// let given = Parameters::from_text(r#"{"k": 3, "alhpa":0.1,"a":1.50}"#.to_owned())?;
+    /// let (known, unknown) = given.only(|name| ["a", "k"].contains(&name));
+    /// assert_eq!((known.as_str(), unknown), (r#"{"k":3,"a":1.50}"#, vec!["alhpa".to_owned()]));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn only(self, known: impl Fn(&str) -> bool) -> (Self, Vec<String>) {
+        let Ok(Members(members)) = serde_json::from_str(self.as_str()) else { return (self, Vec::new()) };
+        let (mut kept, mut unknown) = (Vec::new(), Vec::new());
+        for (name, value) in members {
+            match serde_json::from_str::<String>(name.get()) {
+                Ok(spelled) if !known(&spelled) => unknown.push(spelled),
+                _ => kept.push(format!("{name}:{value}")),
+            }
+        }
+        if unknown.is_empty() {
+            return (self, unknown);
+        }
+        // Members that were read stand side by side again, so this is an object.
+        match Self::from_text(format!("{{{}}}", kept.join(","))) {
+            Ok(parameters) => (parameters, unknown),
+            Err(_) => (self, Vec::new()),
+        }
     }
 
     /// Whether more than `most` arrays and objects are inside one another. Text that was only checked may be as deep

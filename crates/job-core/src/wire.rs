@@ -28,7 +28,7 @@ pub use self::{
     dialect::Dialect,
     error::ApiError,
     form::Form,
-    listed::ListedJob,
+    listed::{ListedJob, raw_request, sent_as},
     managed::{ManagedJob, ManagedJobV2},
     neutral::{NeutralJob, neutral_page, problem},
     payload::{RowForm, StatusPayload},

@@ -34,7 +34,8 @@ pub(crate) fn spec(json: &str) -> Outcome<JobSpec> {
     }
     if let Some(options) = options {
         let all = JobOptions::default();
-        let all = serde_json::to_value(JobSpec::edge_filter().with_options(all).owner("").label("").options());
+        let all = JobSpec::edge_filter().with_options(all).owner("").label("").trace_parent("").raw_request("");
+        let all = serde_json::to_value(all.options());
         known("options", options.as_str(), &all.unwrap_or_default())?;
         spec = spec.with_options(strict::read("options", options.as_str())?);
     }

@@ -46,6 +46,10 @@ mod tag {
     pub(super) const LABEL: u8 = 3;
     /// Text: the place in a trace.
     pub(super) const TRACE: u8 = 4;
+    /// Text: the body of the request.
+    pub(super) const RAW_REQUEST: u8 = 5;
+    /// Text; one field for each parameter that was left out.
+    pub(super) const IGNORED: u8 = 6;
 }
 pub(crate) const RECORD: u8 = b'J';
 pub(crate) const RESULT: u8 = b'R';
@@ -363,8 +367,11 @@ fn fields(record: &JobRecord) -> Vec<Field<'_>> {
     let progress = record.progress.as_ref().map(|percent| (tag::PROGRESS, slice::from_ref(percent)));
     let owner = options.owner.as_ref().map(|owner| (tag::OWNER, owner.as_bytes()));
     let trace = options.trace_parent.as_ref().map(|trace| (tag::TRACE, trace.as_bytes()));
+    let body = options.raw_request.as_ref().map(|body| (tag::RAW_REQUEST, body.as_bytes()));
     let labels = options.labels.iter().map(|label| (tag::LABEL, label.as_bytes()));
-    let all = progress.into_iter().chain(owner).chain(labels).chain(trace).chain(record.later.iter());
+    let ignored = options.ignored.iter().map(|name| (tag::IGNORED, name.as_bytes()));
+    let all = progress.into_iter().chain(owner).chain(labels).chain(trace).chain(body).chain(ignored);
+    let all = all.chain(record.later.iter());
     all.map(|(tag, value)| Field { tag, value }).collect()
 }
 
@@ -374,7 +381,9 @@ struct Said {
     progress: Option<u8>,
     owner: Option<String>,
     trace: Option<String>,
+    body: Option<String>,
     labels: BTreeSet<String>,
+    ignored: BTreeSet<String>,
     later: Vec<(u8, Vec<u8>)>,
 }
 
@@ -388,8 +397,12 @@ impl Said {
                 (tag::PROGRESS, _) => return Err(DecodeError::Body("the progress is no byte".to_owned())),
                 (tag::OWNER, owner) => said.owner = Some(text(owner)?),
                 (tag::TRACE, trace) => said.trace = Some(text(trace)?),
+                (tag::RAW_REQUEST, body) => said.body = Some(text(body)?),
                 (tag::LABEL, label) => {
                     said.labels.insert(text(label)?);
+                }
+                (tag::IGNORED, name) => {
+                    said.ignored.insert(text(name)?);
                 }
                 (later, value) => said.later.push((later, value.to_vec())),
             }
@@ -401,9 +414,10 @@ impl Said {
 impl StoredRecord<'_> {
     fn with_fields(self, fields: Vec<Field<'_>>) -> Result<JobRecord, DecodeError> {
         let stored = self;
-        let Said { progress, owner, trace, labels, later } = Said::by(fields)?;
+        let Said { progress, owner, trace, body, labels, ignored, later } = Said::by(fields)?;
         let mut options = JobOptions::from(stored.options);
-        (options.owner, options.labels, options.trace_parent) = (owner, labels, trace);
+        (options.owner, options.labels, options.trace_parent, options.raw_request) = (owner, labels, trace, body);
+        options.ignored = ignored;
         let kind = match stored.kind {
             StoredKind::VertexFilter => JobKind::VertexFilter,
             StoredKind::EdgeFilter => JobKind::EdgeFilter,
@@ -652,6 +666,16 @@ mod tests {
         JobRecord { spec: spec.into(), ..record() }.stopped_at(2)
     }
 
+    /// A record with every field.
+    fn marked() -> JobRecord {
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let spec = JobSpec::clone(&labelled().spec)
+            .trace_parent(trace)
+            .raw_request("{ \"图\": 1 }")
+            .ignoring(["图".to_owned()]);
+        JobRecord { spec: spec.into(), ..labelled() }
+    }
+
     #[test]
     fn a_record_of_the_second_version_is_read() {
         for percent in [0, 2, 100] {
@@ -672,7 +696,9 @@ mod tests {
         };
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let traced = JobRecord { spec: JobSpec::clone(&record().spec).trace_parent(trace).into(), ..record() };
-        for record in [labelled(), labels(1), labels(16), traced] {
+        let longest = "图".repeat(JobSpec::MAX_RAW_REQUEST / 3);
+        let asked = JobRecord { spec: JobSpec::clone(&record().spec).raw_request(longest).into(), ..record() };
+        for record in [labelled(), labels(1), labels(16), traced, asked, marked()] {
             assert_eq!(decode_record(record.id, &encode_record(&record)), Ok(record));
         }
     }
@@ -695,6 +721,7 @@ mod tests {
         found(&record());
         found(&record().stopped_at(2));
         found(&labelled());
+        found(&marked());
     }
 
     fn found(record: &JobRecord) {
@@ -825,6 +852,14 @@ mod tests {
             "034a0000000000017909890909090909090902087061676572616e6b03e59bbe0e7b22616c706861223a302e38357d\
              fd0101076e696768746c79010276370101fb2823010501060107010204020100fbe80301fbd0070001fbb80b00010104\
              626f6f6d0000040101020205536172616803076e696768746c79030de59ba2e9989f3de6909ce7b4a221d42b513a7f6d5b"
+        );
+        assert_eq!(
+            hex(encode_record(&marked())),
+            "034a0000000000017909890909090909090902087061676572616e6b03e59bbe0e7b22616c706861223a302e38357dfd\
+             0101076e696768746c79010276370101fb2823010501060107010204020100fbe80301fbd0070001fbb80b0001010462\
+             6f6f6d0000070101020205536172616803076e696768746c79030de59ba2e9989f3de6909ce7b4a2043730302d346266\
+             39326633353737623334646136613363653932396430653065343733362d303066303637616130626139303262372d30\
+             31050c7b2022e59bbe223a2031207d0603e59bbe7223e4a685e42aeb"
         );
         assert_eq!(
             hex(encode_result(JobId::MIN, &result())),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{ApiError, EXPORT_RESULT};
-use crate::{JobId, JobKind, JobRecord, JobState, Outcome, Timestamp};
+use crate::{JobId, JobKind, JobRecord, JobSpec, JobState, Outcome, Timestamp};
 
 /// A job in a list. A [`Dialect`](super::Dialect) makes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,7 +57,7 @@ impl ListedJob {
     pub(super) fn of(record: &JobRecord, percent: u8, status: &'static str) -> Self {
         Self(Row::Memory(Box::new(MemoryRow {
             job_id: record.id,
-            raw_request: raw_request(record),
+            raw_request: raw_request(&record.spec).into_owned(),
             task_type: task_type(record.spec.kind()),
             can_stop: matches!(record.state, JobState::Waiting | JobState::Running { cancelling: false }),
             progress: progress(record, percent).to_string(),
@@ -78,7 +78,7 @@ impl ListedJob {
             // The samples write `import-graph` as `import_graph`.
             JobKind::Action(name) => name.replace('-', "_"),
         };
-        let request = Sent { command, url: url.to_owned(), raw_request: raw_request(record) };
+        let request = Sent { command, url: url.to_owned(), raw_request: raw_request(&record.spec).into_owned() };
         Self(Row::Database(DatabaseRow { job_id: record.id, status, request }))
     }
 
@@ -115,21 +115,56 @@ fn capitalized(word: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// The body that the client sent; for an algorithm, the two of its fields that are stored.
-fn raw_request(record: &JobRecord) -> String {
+/// The body with which a client asked for the work, as lists show it: the one that is kept with the job, or else one that
+/// is made of kind and parameters.
+///
+/// ```
+/// use job_core::{JobSpec, wire};
+/// use serde_json::json;
+///
+/// let filter = JobSpec::vertex_filter().with_parameters(&json!({"labels": ["user"]}))?;
+/// assert_eq!(wire::raw_request(&filter), r#"{"labels":["user"]}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[must_use]
+pub fn raw_request(spec: &JobSpec) -> Cow<'_, str> {
+    spec.options().raw_request.as_deref().map_or_else(|| made_request(spec), Cow::Borrowed)
+}
+
+/// The body that is made of kind and parameters.
+fn made_request(spec: &JobSpec) -> Cow<'_, str> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Request<'r> {
         algorithm_name: &'r str,
         parameters: &'r RawValue,
     }
-    let parameters = record.spec.parameters().as_str();
-    match record.spec.kind() {
+    let parameters = spec.parameters().as_str();
+    match spec.kind() {
         JobKind::Algorithm(name) if name != EXPORT_RESULT => serde_json::from_str(parameters)
             .and_then(|parameters| serde_json::to_string(&Request { algorithm_name: name, parameters }))
-            .unwrap_or_default(),
-        _ => parameters.to_owned(),
+            .unwrap_or_default()
+            .into(),
+        _ => Cow::Borrowed(parameters),
     }
+}
+
+/// Keeps the body that a client sent with the job, if lists would show another one without it, and it is not too long.
+/// A body that the spec has already stays: a host that leaves secrets out has set it.
+///
+/// ```
+/// use job_core::{JobSpec, wire};
+/// use serde_json::json;
+///
+/// let spec = JobSpec::vertex_filter().with_parameters(&json!({"labels": ["user"]}))?;
+/// assert_eq!(wire::sent_as(spec.clone(), r#"{"labels":["user"]}"#).options().raw_request, None);
+/// assert!(wire::sent_as(spec, r#"{"labels":["user"],"executionMode":"async"}"#).options().raw_request.is_some());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[must_use]
+pub fn sent_as(spec: JobSpec, body: &str) -> JobSpec {
+    let is_kept = spec.options().raw_request.is_some() || raw_request(&spec) == body;
+    if is_kept || body.len() > JobSpec::MAX_RAW_REQUEST { spec } else { spec.raw_request(body) }
 }
 
 /// A failed job has 100 percent, as in the document's sample.

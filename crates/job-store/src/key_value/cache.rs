@@ -20,7 +20,7 @@ pub(super) trait Keep: Clone {
 
 impl Keep for JobRecord {
     fn is_kept(&self) -> bool {
-        self.state.is_complete() && self.spec.parameters().as_str().len() <= 4 << 10
+        self.state.is_complete() && self.spec.text_bytes() <= 4 << 10
     }
 }
 

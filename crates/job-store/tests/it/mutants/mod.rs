@@ -46,7 +46,7 @@ mutants! { Mutant MUTANTS;
     KeyTaken: KeysCheckedBeforehand TwinKeyInBatchIsFine KeysFolded KeysTrimmed KeysOfAllGraphs GraphsFolded KeysJoinedWithGraph KeysCut KeysNotLooked
         TakenNamesTheNewJob;
     KeyFreed: KeyNeverFree KeyFreeAtAnyEnd;
-    RecordWhole: CancelOfLaterAttemptsLost AlgorithmOfAFilterIsTheFilter PriorityLost PriorityUnsigned ClassLost KeyOfRecordLost VersionLost ReuseLost DeadlineLost DeadlineSigned OwnerLost OwnerTrimmed LabelsLost LabelsFolded LabelsCapped TraceParentLost LaterLost
+    RecordWhole: CancelOfLaterAttemptsLost AlgorithmOfAFilterIsTheFilter PriorityLost PriorityUnsigned ClassLost KeyOfRecordLost VersionLost ReuseLost DeadlineLost DeadlineSigned OwnerLost OwnerTrimmed LabelsLost LabelsFolded LabelsCapped TraceParentLost RawRequestLost IgnoredLost LaterLost
         RowBudgetLost ByteBudgetLost MemoryBudgetLost KeepRowsLost AttemptsLost AttemptsCapped ParametersLost
         ParametersSpelledAnew ListedWithoutParameters GraphFolded MessageCut MessageTrimmed FailureLost FailureKindLost
         FailedAttemptsLost AttemptCapped SubmittedInMillis StartedLost CancelTimeLost FinishedLost PauseLost SizeLost
