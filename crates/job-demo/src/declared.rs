@@ -233,7 +233,7 @@ fn directed(default: bool) -> Parameter {
 }
 
 fn convergence(about: &str) -> Parameter {
-    Parameter::number("convergence").above(0).below(1).default(0.000_01).about(about)
+    Parameter::number("convergence").also("coveragence").above(0).below(1).default(0.000_01).about(about)
 }
 
 fn iterations(default: u32) -> Parameter {

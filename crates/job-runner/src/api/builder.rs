@@ -305,6 +305,34 @@ impl<S> EngineBuilder<S> {
         self
     }
 
+    /// Leaves parameters out of requests that the [declaration](Self::declare) of their kind does not have. Their names stay
+    /// with the job, in [`JobOptions::ignored`](crate::JobOptions::ignored), and are told with its explanation. By default a
+    /// request goes to its check and its handler as it is, and they refuse what they do not know. Parameters of a kind
+    /// without a declaration, and members of inner objects, always stay.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Declaration, Engine, JobContext, JobKind, JobSpec, Parameter, store::MemoryStore};
+    /// use serde_json::json;
+    ///
+    /// let pagerank = JobKind::Algorithm("pagerank".to_owned());
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    ///     .algorithm("pagerank", |_: &mut JobContext| Ok(()))
+    ///     .declare(pagerank, Declaration::new("Ranks").parameter(Parameter::number("alpha")))
+    ///     .ignore_unknown_parameters()
+    ///     .open()?;
+    /// let spec = JobSpec::algorithm("pagerank").with_graph("movies");
+    /// let job = engine.submit(spec.with_parameters(&json!({"alpha": 0.85, "bteta": 1}))?)?;
+    /// assert_eq!(job.record().spec.parameters().as_str(), r#"{"alpha":0.85}"#);
+    /// assert!(job.record().spec.options().ignored.contains("bteta"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn ignore_unknown_parameters(mut self) -> Self {
+        self.handlers.ignore_unknown();
+        self
+    }
+
     /// Calls `adopt` with the span of each attempt, before it is entered, and with the
     /// [`trace_parent`](JobSpec::trace_parent) of its job. A job without one is left out. So a host can make the span a
     /// child of the span that submitted the job, on whichever machine that was. With `tracing-opentelemetry`, `adopt` calls

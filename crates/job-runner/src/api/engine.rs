@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job_core::{JobId, JobKind, JobRecord, JobSpec};
+use job_core::{JobId, JobKind, JobRecord, JobSpec, Parameters};
 use job_store::{ErrorKind, Seat, SharedStore, Store, StoreError};
 
 use crate::{
@@ -284,6 +284,28 @@ impl Engine {
     #[must_use]
     pub fn kinds(&self) -> Vec<(JobKind, Option<Declaration>)> {
         self.core.handlers.declared()
+    }
+
+    /// The parameters of a request for this kind of work without those that the engine leaves out, and the names of those.
+    /// A server that checks a request itself asks first. Without
+    /// [`ignore_unknown_parameters`](EngineBuilder::ignore_unknown_parameters) all parameters stay.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Declaration, Engine, JobKind, Parameters, store::MemoryStore};
+    ///
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    ///     .declare(JobKind::VertexFilter, Declaration::new("Vertices"))
+    ///     .ignore_unknown_parameters()
+    ///     .open()?;
+    /// let given = Parameters::from_text(r#"{"lables":[]}"#.to_owned())?;
+    /// let (known, ignored) = engine.known_parameters(&JobKind::VertexFilter, given);
+    /// assert_eq!((known.as_str(), ignored), ("{}", vec!["lables".to_owned()]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn known_parameters(&self, kind: &JobKind, parameters: Parameters) -> (Parameters, Vec<String>) {
+        self.core.handlers.known(kind, parameters)
     }
 
     /// The load of the engine, now and in the last 15 minutes. Unlike [`stats`](Self::stats) it waits for no job

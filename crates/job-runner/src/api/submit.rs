@@ -54,6 +54,13 @@ impl EngineCore {
         specs: &[Arc<JobSpec>],
         patience: Patience,
     ) -> Result<Vec<Arc<Entry>>, EngineError> {
+        let lenient: Vec<Arc<JobSpec>>;
+        let specs = if self.handlers.is_lenient() {
+            lenient = specs.iter().map(|spec| self.handlers.lenient(spec)).collect();
+            &lenient
+        } else {
+            specs
+        };
         self.submit_from_outside(specs, patience).map_err(|error| match inside::body() {
             // A body of this engine submits during its shutdown: its own job is stopped too, and runs again.
             Some(body) if error == EngineError::ShuttingDown && Arc::ptr_eq(&body.engine, self) => {

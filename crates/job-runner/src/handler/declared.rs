@@ -36,6 +36,13 @@ impl Declaration {
         Self { description: description.into(), parameters: Vec::new() }
     }
 
+    /// Whether requests may have a parameter of this name.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        let is =
+            |parameter: &Parameter| parameter.name == name || parameter.aliases.iter().any(|also| also == name);
+        self.parameters.iter().any(is)
+    }
+
     /// Adds a parameter.
     #[must_use]
     pub fn parameter(mut self, parameter: Parameter) -> Self {
@@ -83,6 +90,9 @@ pub struct Parameter {
     /// The type of the elements of an array.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<ParameterType>,
+    /// Other names that requests may have in place of `name`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -124,6 +134,7 @@ impl Parameter {
             allowed: Vec::new(),
             format: None,
             items: None,
+            aliases: Vec::new(),
         }
     }
 
@@ -167,6 +178,13 @@ impl Parameter {
     #[must_use]
     pub fn about(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
+        self
+    }
+
+    /// Names another spelling that requests may have in place of its name; none by default.
+    #[must_use]
+    pub fn also(mut self, name: impl Into<String>) -> Self {
+        self.aliases.push(name.into());
         self
     }
 

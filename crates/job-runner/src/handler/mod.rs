@@ -11,7 +11,7 @@ pub(crate) mod threads;
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use job_core::{JobKind, JobSpec};
+use job_core::{JobKind, JobSpec, Parameters};
 use rustc_hash::FxHashMap;
 use tracing::Span;
 
@@ -65,6 +65,8 @@ pub(crate) struct Handlers {
     checks: FxHashMap<JobKind, Arc<Check>>,
     declared: FxHashMap<JobKind, Declaration>,
     adopt: Option<Arc<Adopt>>,
+    /// Whether parameters that a declaration does not have are left out.
+    lenient: bool,
 }
 
 impl Handlers {
@@ -91,6 +93,31 @@ impl Handlers {
 
     pub(crate) fn declare(&mut self, kind: JobKind, declared: Declaration) {
         self.declared.insert(kind, declared);
+    }
+
+    pub(crate) const fn ignore_unknown(&mut self) {
+        self.lenient = true;
+    }
+
+    /// The parameters without those that are left out, and their names.
+    pub(crate) fn known(&self, kind: &JobKind, parameters: Parameters) -> (Parameters, Vec<String>) {
+        match self.declared.get(kind).filter(|_| self.lenient) {
+            Some(declared) => parameters.only(|name| declared.knows(name)),
+            None => (parameters, Vec::new()),
+        }
+    }
+
+    /// The request without the parameters that are left out.
+    pub(crate) fn lenient(&self, spec: &Arc<JobSpec>) -> Arc<JobSpec> {
+        let (known, ignored) = self.known(spec.kind(), spec.parameters().clone());
+        if ignored.is_empty() {
+            return Arc::clone(spec);
+        }
+        Arc::new(JobSpec::clone(spec).with_raw_parameters(known).ignoring(ignored))
+    }
+
+    pub(crate) const fn is_lenient(&self) -> bool {
+        self.lenient
     }
 
     /// Every kind that has a handler or a declaration, in the order of their names.
