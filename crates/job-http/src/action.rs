@@ -7,7 +7,7 @@ mod registry;
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use job_runner::{
-    JobKind, JobSpec,
+    JobId, JobKind, JobSpec,
     wire::{Dialect, ErrorCode, Form},
 };
 
@@ -18,7 +18,8 @@ pub(crate) use self::{
     registry::{Actions, EDGES, GRAPH, VERTICES},
 };
 use crate::{
-    catalog::{Graph, GraphCatalog, JobRequest},
+    catalog::{Graph, JobRequest},
+    context::Context,
     failure::ApiFailure,
 };
 
@@ -76,6 +77,7 @@ pub struct HostAction {
     form: Form,
     modes: Modes,
     codes: Codes,
+    typed: bool,
     pub(crate) summary: Cow<'static, str>,
 }
 
@@ -143,6 +145,7 @@ impl HostAction {
             form: Form::Plain,
             modes: Modes::AsyncOnly,
             codes: Codes::all(Cow::Borrowed(ErrorCode::Parameter.as_str())),
+            typed: true,
             summary: Cow::Borrowed(""),
         }
     }
@@ -236,6 +239,14 @@ impl HostAction {
         self
     }
 
+    /// Leaves `jobType` out of acknowledgements of the form [`Form::Plain`]. The service does so for imports, exports and
+    /// the clearing of a graph; by default editions with such a number tell that of algorithms.
+    #[must_use]
+    pub const fn without_type(mut self) -> Self {
+        self.typed = false;
+        self
+    }
+
     /// Sets in which modes a client may run it; [`Modes::AsyncOnly`] by default.
     #[must_use]
     pub const fn modes(mut self, modes: Modes) -> Self {
@@ -269,6 +280,14 @@ impl HostAction {
         self.id.as_deref()
     }
 
+    /// The answer to a request whose job is stored.
+    pub(crate) fn acknowledgement(&self, dialect: Dialect, id: JobId, kind: &JobKind) -> Vec<u8> {
+        match self.form {
+            Form::Plain if !self.typed => dialect.acknowledged(id, None),
+            form => dialect.submitted(form, id, kind),
+        }
+    }
+
     pub(crate) const fn answer_form(&self) -> Form {
         self.form
     }
@@ -284,14 +303,9 @@ impl HostAction {
     }
 
     /// Reads a body. It may block.
-    pub(crate) fn asked(
-        &self,
-        catalog: &dyn GraphCatalog,
-        graph: &Graph,
-        body: String,
-    ) -> Result<Asked, ApiFailure> {
+    pub(crate) fn asked(&self, api: &Context, graph: &Graph, body: String) -> Result<Asked, ApiFailure> {
         let code = &self.codes.body;
-        let checked = |request: JobRequest| catalog.check(graph, &request);
+        let checked = |request: JobRequest| request.checked(api, graph);
         match &self.read {
             Read::VertexFilter => {
                 let asked = Asked::mode_of(&body, code)?;

@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-use job_runner::{JobSpec, Parameters};
+use job_runner::{JobKind, JobSpec, Parameters};
 
-use crate::failure::ApiFailure;
+use crate::{context::Context, failure::ApiFailure};
 
 /// The graphs of a host, and the check of each request for work on one.
 ///
@@ -109,6 +109,26 @@ pub enum JobRequest {
 }
 
 impl JobRequest {
+    /// The job for the request, as the host checks it. Parameters that the engine leaves out are noted in it.
+    pub(crate) fn checked(self, api: &Context, graph: &Graph) -> Result<JobSpec, ApiFailure> {
+        let known = |kind: &JobKind, parameters| api.engine.known_parameters(kind, parameters);
+        let (request, ignored) = match self {
+            Self::VertexFilter(body) => {
+                let (body, ignored) = known(&JobKind::VertexFilter, body);
+                (Self::VertexFilter(body), ignored)
+            }
+            Self::EdgeFilter(body) => {
+                let (body, ignored) = known(&JobKind::EdgeFilter, body);
+                (Self::EdgeFilter(body), ignored)
+            }
+            Self::Algorithm { name, parameters } => {
+                let (parameters, ignored) = known(&JobKind::Algorithm(name.clone()), parameters);
+                (Self::Algorithm { name, parameters }, ignored)
+            }
+        };
+        Ok(api.graphs.check(graph, &request)?.ignoring(ignored))
+    }
+
     /// The job for the request, unchecked.
     #[must_use]
     pub fn spec(&self, graph: &Graph) -> JobSpec {

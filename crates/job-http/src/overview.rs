@@ -1,6 +1,6 @@
 //! [`Overview`]: a job with its progress and its explanation, for people.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use job_runner::{
     Engine, Explanation, Failure, JobRecord, JobSnapshot, JobState, Parameters, Progress, TaskProgress, Timestamp,
@@ -50,6 +50,9 @@ pub(crate) struct Overview {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     request: Option<Parameters>,
+    /// The names of parameters that the request had and that were left out.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    ignored: BTreeSet<String>,
     #[schema(format = "uint64")]
     submitted: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,6 +131,7 @@ impl Overview {
             not_before: None,
             failure: None,
             request: None,
+            ignored: BTreeSet::new(),
             submitted: 0,
             started: None,
             finished: None,
@@ -163,6 +167,7 @@ impl Overview {
             not_before: record.not_before.map(millis),
             failure: record.failure.clone(),
             request: None,
+            ignored: record.spec.options().ignored.clone(),
             submitted: millis(record.submitted_at),
             started: record.started_at.map(millis),
             finished: record.finished_at.map(millis),

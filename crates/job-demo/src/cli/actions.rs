@@ -47,7 +47,8 @@ fn served(action: Action, graphs: Arc<Graphs>) -> HostAction {
         check(&graphs, &spec).map_err(|error| refused(error.message))?;
         Ok(Asked::new(spec).mode(execution_mode.as_deref()))
     };
-    HostAction::new(action.name()).form(form).code(code).modes(modes).summary(summary).read(read)
+    let served = HostAction::new(action.name()).form(form).code(code).modes(modes).summary(summary).read(read);
+    if action == Action::ClearGraph { served.without_type() } else { served }
 }
 
 #[derive(Deserialize)]

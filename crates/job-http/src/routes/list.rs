@@ -191,7 +191,7 @@ impl Jobs {
         let mut records = self.reader.filtered(&self.filter, Some(self.before), self.step)?;
         let Some(last) = records.last() else { return Ok(None) };
         self.before = id(last);
-        let bytes: usize = records.iter().flatten().map(|record| record.spec.parameters().as_str().len()).sum();
+        let bytes: usize = records.iter().flatten().map(|record| record.spec.text_bytes()).sum();
         let (fewest, most) = Self::STEPS;
         self.step = if bytes > Self::LONG { fewest } else { most.min(self.step * 2) };
         records.retain(|record| {

@@ -1,7 +1,7 @@
 //! `POST .../action`: submits vertex filters, edge filters, algorithms and the actions of the host as jobs.
 
 use axum::{http::StatusCode, response::Response};
-use job_runner::{JobSpec, job_core::shown};
+use job_runner::{JobSpec, job_core::shown, wire};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -199,16 +199,22 @@ pub(crate) async fn submit(
     let graph = project.find_graph(api).map_err(|message| action.no_graph(message))?;
     let form = action.answer_form();
     let begin = move |api: &Context| {
-        let asked = action.asked(&*api.graphs, &graph, body)?;
+        let sent = (body.len() <= JobSpec::MAX_RAW_REQUEST).then(|| body.clone());
+        let asked = action.asked(api, &graph, body)?;
         let mode = action.mode(&asked, api.dialect)?;
-        let job = key.submit(&api.engine, marks.put_on(graph.of(asked.spec)))?;
+        let spec = marks.put_on(graph.of(asked.spec));
+        let spec = match sent {
+            Some(body) => wire::sent_as(spec, &body),
+            None => spec,
+        };
+        let job = key.submit(&api.engine, spec)?;
         Ok((job, mode, asked.page, action))
     };
     let (job, mode, page, action) = api.call(begin).await.map_err(|failure| failure.in_form(form))?;
     match mode {
         Mode::Async => {
             let kind = job.record().spec.kind().clone();
-            Ok(json(StatusCode::OK, api.dialect.submitted(form, job.id(), &kind)))
+            Ok(json(StatusCode::OK, action.acknowledgement(api.dialect, job.id(), &kind)))
         }
         Mode::Sync => {
             let waited = sync::answer(api, &action, job, page, &patience).await;

@@ -14,7 +14,7 @@ use job_runner::{
         shown,
         strict::{self, InvalidBody, Raw},
     },
-    wire::ErrorCode,
+    wire::{self, ErrorCode},
 };
 use serde::Deserialize;
 
@@ -72,7 +72,7 @@ pub(crate) async fn submit(
     Text(body): Text,
 ) -> Result<Response, ApiFailure> {
     let graph = project.find_graph(&api).map_err(ApiFailure::not_found)?;
-    let begin = move |api: &Context| key.submit(&api.engine, spec(api, &graph, &body)?);
+    let begin = move |api: &Context| key.submit(&api.engine, wire::sent_as(spec(api, &graph, &body)?, &body));
     let job = api.call(begin).await?;
     let mut record = job.record();
     let wait = preferred(&headers);
@@ -142,8 +142,8 @@ fn work(api: &Context, graph: &Graph, kind: JobKind, parameters: Parameters) -> 
                     format!("action {} is unknown: the actions are {known}", shown(&name)),
                 ));
             };
-            return Ok(action.asked(&*api.graphs, graph, parameters.as_str().to_owned())?.spec);
+            return Ok(action.asked(api, graph, parameters.as_str().to_owned())?.spec);
         }
     };
-    api.graphs.check(graph, &request)
+    request.checked(api, graph)
 }
