@@ -44,7 +44,17 @@ pub fn register<S>(mut builder: EngineBuilder<S>, graphs: &Arc<Graphs>) -> Engin
 }
 
 /// Declares the parameters of all of them.
-fn declare<S>(mut builder: EngineBuilder<S>) -> EngineBuilder<S> {
+///
+/// ```
+/// use std::sync::Arc;
+/// use job_demo::handlers::declare;
+/// use job_runner::{Engine, store::MemoryStore};
+///
+/// let engine = declare(Engine::builder(Arc::new(MemoryStore::default()))).open()?;
+/// assert!(engine.kinds().iter().any(|(kind, _)| kind.to_string() == "pagerank"));
+/// # Ok::<(), job_runner::EngineError>(())
+/// ```
+pub fn declare<S>(mut builder: EngineBuilder<S>) -> EngineBuilder<S> {
     let algorithms = Algorithm::ALL.into_iter().map(|algorithm| JobKind::Algorithm(algorithm.name().to_owned()));
     for kind in [JobKind::VertexFilter, JobKind::EdgeFilter].into_iter().chain(algorithms) {
         if let Some(declared) = declared(&kind) {

@@ -62,7 +62,8 @@ once build it once.",
                  --from STORE, --to STORE, and jobs as `list` picks them
   serve          Jobs over HTTP, with a page for people
                  --listen ADDRESS, --workers N, --exports DIR, --host NAME,
-                 --origin ORIGIN, --dialect NAME, --log text|json
+                 --origin ORIGIN, --dialect NAME, --log text|json,
+                 --unknown-parameters refuse|ignore
   worker         Run the jobs of a database that others share
                  --workers N, --exports DIR, --grace SECONDS,
                  --log text|json

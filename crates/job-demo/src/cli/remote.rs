@@ -207,19 +207,16 @@ impl Source for Remote {
 
     fn parameters(&self, job: &Job) -> Result<Option<Parameters>, Box<dyn Error>> {
         #[derive(Deserialize)]
-        struct Jobs {
-            jobs: Vec<Asked>,
+        struct Viewed {
+            request: Box<RawValue>,
         }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Asked {
-            job_id: JobId,
-            raw_request: String,
+        let reply = self.ask(Method::GET, &format!("/operator/jobs/{}", job.id), String::new())?;
+        // The job may have been removed meanwhile, and what cannot be read has no parameters.
+        if reply.status == 400 {
+            return Ok(None);
         }
-        let list: Jobs = self.get(&format!("{}/jobs/status?limit=1&before={}", base(&job.graph), at(job.id)))?;
-        let asked = list.jobs.into_iter().find(|asked| asked.job_id == job.id);
-        let request = asked.map(|asked| asked.raw_request).filter(|request| !request.is_empty());
-        Ok(request.map(|request| parameters(&job.work, request)).transpose()?)
+        let viewed: Viewed = serde_json::from_slice(&accepted(reply)?.body)?;
+        Ok(Some(Parameters::from_text(Box::<str>::from(viewed.request).into_string())?))
     }
 
     fn status(&self, id: JobId, page: PageRequest) -> Result<Answer, Box<dyn Error>> {
@@ -237,22 +234,6 @@ impl Source for Remote {
         let path = format!("/operator/jobs/{id}/rows?offset={}&limit={}", page.offset(), page.limit());
         let reply = accepted(self.ask(Method::GET, &path, String::new())?)?;
         Ok(Some(Answer { http_status: reply.status, body: reply.body.to_vec() }))
-    }
-}
-
-/// The parameters in the request of a job; for an algorithm they are a part of it.
-fn parameters(work: &str, request: String) -> Result<Parameters, serde_json::Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Algorithm {
-        algorithm_name: String,
-        parameters: Box<RawValue>,
-    }
-    match serde_json::from_str::<Algorithm>(&request) {
-        Ok(algorithm) if algorithm.algorithm_name == work => {
-            Parameters::from_text(algorithm.parameters.get().to_owned())
-        }
-        _ => Parameters::from_text(request),
     }
 }
 
@@ -353,17 +334,6 @@ mod tests {
             (503, false, Exit::Store),
         ] {
             assert_eq!(exit(status, is_parameter), expected, "{status}");
-        }
-    }
-
-    #[test]
-    fn a_request_is_that_of_a_filter_or_a_part_of_that_of_an_algorithm() {
-        for (work, request, expected) in [
-            ("vertex_filter", r#"{"labels":["user"]}"#, r#"{"labels":["user"]}"#),
-            ("kcore", r#"{"algorithmName":"kcore","parameters":{"k": 3}}"#, r#"{"k": 3}"#),
-            ("export-result", r#"{"source":"x"}"#, r#"{"source":"x"}"#),
-        ] {
-            assert_eq!(parameters(work, request.to_owned()).unwrap().as_str(), expected);
         }
     }
 

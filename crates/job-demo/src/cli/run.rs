@@ -35,7 +35,8 @@ pub(super) fn run(global: &Global, pending: bool) -> CommandResult {
     let left = store.store().unfinished_entries()?.into_iter().filter_map(|entry| entry.record.ok());
     let left: Vec<JobRecord> = left.collect();
     load(global, &graphs, &left, pending)?;
-    let engine = store.engine(&store::Work { graphs: &graphs, workers: WORKERS, exports: None })?;
+    let engine =
+        store.engine(&store::Work { graphs: &graphs, workers: WORKERS, exports: None, lenient: false })?;
     let mut jobs = Vec::new();
     for record in left {
         let handle = engine.job(record.id)?;

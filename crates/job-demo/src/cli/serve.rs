@@ -11,10 +11,11 @@ use std::{
 };
 
 use axum::routing::get;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use job_demo::{
     check::{Refused, check},
     graphs::Graphs,
+    handlers,
 };
 use job_http::{
     Api, ApiFailure, Dialect, InvalidOrigin, InvalidPrefix, JobRequest, Origins, ServeOptions, Surface,
@@ -67,6 +68,18 @@ pub(super) struct Words {
     /// The dialect of the answers: `document`, `memory-2025`, `memory-2025-rows` or `database`
     #[arg(long, value_name = "NAME", default_value = "document", value_parser = dialect)]
     dialect: Dialect,
+    /// Whether a request with a parameter that nobody knows is refused, or the parameter ignored
+    #[arg(long, value_name = "WHAT", default_value = "refuse", value_enum)]
+    unknown_parameters: Unknown,
+}
+
+/// What becomes of parameters that nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Unknown {
+    /// The request is refused.
+    Refuse,
+    /// They are left out, and told in the explanation of the job.
+    Ignore,
 }
 
 fn dialect(name: &str) -> Result<Dialect, String> {
@@ -98,7 +111,9 @@ pub(super) fn serve(
     global.load(&graphs)?;
     let store = store::write(global)?;
     let recorder = metrics::install()?;
-    let engine = Arc::new(engine(&store, &graphs, exports, workers.unwrap_or_else(cores))?);
+    let lenient = words.unknown_parameters == Unknown::Ignore;
+    let work = store::Work { graphs: &graphs, workers: workers.unwrap_or_else(cores), exports, lenient };
+    let engine = Arc::new(engine(&store, &work)?);
     let host = Host { graphs: Arc::clone(&graphs) };
     let render = recorder.clone();
     let api = Api::new(Arc::clone(&engine), host).operator().page(PROJECT).origins(origins);
@@ -116,22 +131,19 @@ pub(super) fn serve(
 }
 
 /// Without workers the engine has no handlers: other processes run the jobs.
-fn engine(
-    store: &Opened,
-    graphs: &Arc<Graphs>,
-    exports: Option<&Path>,
-    workers: usize,
-) -> Result<Engine, Box<dyn Error>> {
+fn engine(store: &Opened, work: &store::Work<'_>) -> Result<Engine, Box<dyn Error>> {
     match store {
-        Opened::Shared(store) if workers == 0 => {
-            Ok(Engine::builder_shared(Arc::clone(store)).front_end().open()?)
+        Opened::Shared(store) if work.workers == 0 => {
+            let builder = handlers::declare(Engine::builder_shared(Arc::clone(store)).front_end());
+            let builder = if work.lenient { builder.ignore_unknown_parameters() } else { builder };
+            Ok(builder.open()?)
         }
-        Opened::Own(_) if workers == 0 => {
+        Opened::Own(_) if work.workers == 0 => {
             let message = "without workers nobody runs what is submitted: --workers 0 is for a store that others \
                            share, --store postgres:URL";
             Err(Mistake::new(Exit::Usage, message).into())
         }
-        store => Ok(store.engine(&store::Work { graphs, workers, exports })?),
+        store => Ok(store.engine(work)?),
     }
 }
 

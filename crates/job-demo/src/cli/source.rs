@@ -107,7 +107,10 @@ struct Local {
 impl Local {
     fn open(global: &Global, store: &Opened, workers: usize) -> Result<Self, Box<dyn Error>> {
         let graphs = Arc::new(global.graphs());
-        Ok(Self { engine: store.engine(&store::Work { graphs: &graphs, workers, exports: None })?, graphs })
+        Ok(Self {
+            engine: store.engine(&store::Work { graphs: &graphs, workers, exports: None, lenient: false })?,
+            graphs,
+        })
     }
 }
 

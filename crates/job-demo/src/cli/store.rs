@@ -92,11 +92,14 @@ pub(super) struct Work<'a> {
     pub(super) workers: usize,
     /// The directory of exported files.
     pub(super) exports: Option<&'a Path>,
+    /// Whether parameters that nobody knows are left out of requests.
+    pub(super) lenient: bool,
 }
 
 impl Work<'_> {
     fn set_up<S>(&self, builder: EngineBuilder<S>, store: &Opened) -> EngineBuilder<S> {
         let builder = handlers::register(builder, self.graphs);
+        let builder = if self.lenient { builder.ignore_unknown_parameters() } else { builder };
         // Another process runs the jobs that this one submits.
         let builder = if self.workers == 0 { builder.manual() } else { builder.workers(self.workers) };
         match self.exports {

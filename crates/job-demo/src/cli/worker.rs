@@ -34,7 +34,7 @@ pub(super) fn worker(
     let graphs = Arc::new(global.served());
     global.load(&graphs)?;
     let runtime = Runtime::new()?;
-    let engine = store.engine(&Work { graphs: &graphs, workers, exports })?;
+    let engine = store.engine(&Work { graphs: &graphs, workers, exports, lenient: false })?;
     writeln!(io::stdout().lock(), "jobs run, {workers} at a time; Ctrl-C stops")?;
     runtime.block_on(told.wait());
     let left = engine.shutdown(grace);
