@@ -5,10 +5,13 @@ mod actions;
 #[cfg(feature = "postgres")]
 mod cluster;
 mod docs;
+mod facts;
+mod normal;
 mod operate;
 mod payloads;
 mod program;
 mod readme;
+mod samples;
 mod serve;
 mod served;
 mod wordnet;

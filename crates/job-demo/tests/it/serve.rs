@@ -91,10 +91,15 @@ impl Server {
     }
 
     fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        self.send_with("Accept: */*", method, path, body)
+    }
+
+    /// The status and the body of an answer to a request with this field in its head.
+    pub(crate) fn send_with(&self, field: &str, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(
             stream,
-            "{method} {path} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.0\r\n{field}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
         .unwrap();
