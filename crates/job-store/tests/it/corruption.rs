@@ -16,7 +16,7 @@ fn a_flipped_bit_in_any_file_is_found_or_harmless() {
     flip(&options().packing(Packing::None), |_| true);
 }
 
-/// The list of files does not depend on the packing.
+/// Without the list of files: a flipped length in it is one of the limits of RocksDB that `docs/guarantees.md` names.
 #[test]
 fn a_flipped_bit_in_any_packed_file_is_found_or_harmless() {
     flip(&options().packing(Packing::Lz4), |name| !name.starts_with("MANIFEST"));
