@@ -5,18 +5,19 @@ use std::path::{Component, Path};
 
 use axum::{extract::Query, http::Uri};
 use job_runner::{
-    JobId, PageRequest, Parameters,
+    JobId, JobKind, JobSpec, PageRequest, Parameters,
     job_core::strict,
-    wire::{ErrorCode, RowForm},
+    wire::{self, Dialect, ErrorCode, RowForm},
 };
 
 use crate::{
-    action,
+    action::{self, Asked, HostAction, Mode, Modes},
     catalog::JobRequest,
     export::{csv, jsonl},
     limits::Limits,
     routes::{
         export,
+        neutral::submit,
         status::{self, StatusQuery},
     },
 };
@@ -25,10 +26,13 @@ use crate::{
 pub type Body = fn(&[u8]);
 
 /// Every target with its name.
-pub const TARGETS: [(&str, Body); 5] = [
+pub const TARGETS: [(&str, Body); 8] = [
     ("page_request", page_request),
     ("cursor", cursor),
     ("submission", submission),
+    ("neutral_request", neutral_request),
+    ("action_request", action_request),
+    ("sync_request", sync_request),
     ("export_request", export_request),
     ("csv_row", csv_row),
 ];
@@ -82,6 +86,69 @@ pub fn submission(data: &[u8]) {
     }
     if let Ok(parameters) = action::object(text, ErrorCode::VertexCondition.as_str()) {
         check(&parameters);
+    }
+}
+
+/// A spec whose record has the body, which lists show as it came.
+fn check_kept(spec: JobSpec, body: &str) {
+    let spec = wire::sent_as(spec.with_graph("g"), body);
+    if body.len() <= JobSpec::MAX_RAW_REQUEST {
+        assert_eq!(wire::raw_request(&spec), body);
+    }
+    let _ = spec.check();
+}
+
+/// The body of a submission to the neutral surface. An accepted one names its work, and its parameters are an object.
+pub fn neutral_request(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok(asked) = submit::Asked::read(text) else { return };
+    assert!(asked.kind != JobKind::Algorithm(String::new()));
+    let parameters = asked.parameters.as_str();
+    assert!(parameters.starts_with('{') && (parameters == "{}" || text.contains(parameters)));
+    let spec = JobSpec::new(asked.kind.clone()).with_raw_parameters(asked.parameters.clone());
+    check_kept(asked.put_on(spec), text);
+}
+
+/// The body of an action: it is an object, kept as it is, and its mode is one of two words.
+pub fn action_request(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let code = ErrorCode::Parameter.as_str();
+    let (Ok(asked), Ok(parameters)) = (Asked::mode_of(text, code), action::object(text.to_owned(), code)) else {
+        return;
+    };
+    assert_eq!(parameters.as_str().trim(), text.trim());
+    check_modes(&asked, text);
+    check_kept(JobSpec::action("a").with_raw_parameters(parameters), text);
+}
+
+/// The body of an algorithm with the mode and the page of its answer.
+pub fn sync_request(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok((JobRequest::Algorithm { name, parameters }, asked)) = action::algorithm(text) else { return };
+    check_window(asked.page);
+    check_modes(&asked, text);
+    check_kept(JobSpec::algorithm(name).with_raw_parameters(parameters), text);
+}
+
+/// The mode of a body is the word in it, or that of the action and the dialect. Any other word is refused.
+fn check_modes(asked: &Asked, body: &str) {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        #[serde(rename = "executionMode")]
+        mode: Option<String>,
+    }
+    let Ok(Named { mode: word }) = serde_json::from_str(body) else { return };
+    for modes in [Modes::AsyncOnly, Modes::AsyncFirst, Modes::SyncFirst, Modes::OfDialect] {
+        for dialect in Dialect::ALL {
+            let mode = HostAction::new("a").modes(modes).mode(asked, dialect).ok();
+            let is_sync = match word.as_deref() {
+                Some("sync") => (modes != Modes::AsyncOnly).then_some(true),
+                Some("async") => Some(false),
+                Some(_) => None,
+                None => Some(modes == Modes::SyncFirst || modes == Modes::OfDialect && dialect.is_sync_first()),
+            };
+            assert_eq!(mode.map(|mode| mode == Mode::Sync), is_sync, "{modes:?} {dialect:?}");
+        }
     }
 }
 

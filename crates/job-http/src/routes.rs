@@ -17,7 +17,7 @@ mod kinds;
 mod list;
 mod managed;
 mod metrics;
-mod neutral;
+pub(crate) mod neutral;
 mod operator;
 pub(crate) mod own;
 pub(crate) mod status;

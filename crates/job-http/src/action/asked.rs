@@ -72,7 +72,7 @@ impl Asked {
     }
 
     /// The member `executionMode` of a body.
-    pub(super) fn mode_of(body: &str, code: &str) -> Result<Self, ApiFailure> {
+    pub(crate) fn mode_of(body: &str, code: &str) -> Result<Self, ApiFailure> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Body {

@@ -2,7 +2,7 @@
 
 mod jobs;
 mod result;
-mod submit;
+pub(crate) mod submit;
 
 use job_runner::{JobRecord, JobState, Unreadable, wire::NeutralJob};
 use utoipa_axum::routes;

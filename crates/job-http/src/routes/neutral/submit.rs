@@ -72,7 +72,7 @@ pub(crate) async fn submit(
     Text(body): Text,
 ) -> Result<Response, ApiFailure> {
     let graph = project.find_graph(&api).map_err(ApiFailure::not_found)?;
-    let begin = move |api: &Context| key.submit(&api.engine, wire::sent_as(spec(api, &graph, &body)?, &body));
+    let begin = move |api: &Context| key.submit(&api.engine, spec(api, &graph, &body)?);
     let job = api.call(begin).await?;
     let mut record = job.record();
     let wait = preferred(&headers);
@@ -107,21 +107,40 @@ fn preferred(headers: &HeaderMap) -> std::time::Duration {
     std::time::Duration::from_secs(seconds.unwrap_or(0).into())
 }
 
+/// What a body asks for.
+pub(crate) struct Asked {
+    pub(crate) kind: JobKind,
+    pub(crate) parameters: Parameters,
+    owner: Option<String>,
+    labels: Vec<String>,
+}
+
+impl Asked {
+    /// Reads a body.
+    pub(crate) fn read(text: &str) -> Result<Self, ApiFailure> {
+        let refused = |invalid: InvalidBody| ApiFailure::parameter(invalid.to_string());
+        let Body { kind, parameters, owner, labels } = strict::read("the body", text).map_err(refused)?;
+        let kind = kind.filter(|kind| !kind.is_empty());
+        let kind = kind.ok_or_else(|| ApiFailure::parameter("kind is missing: name the work"))?;
+        let given = parameters.map_or("{}", |parameters| parameters.as_str());
+        let parameters = strict::object("parameters", given.to_owned()).map_err(refused)?;
+        Ok(Self { kind: JobKind::named(&kind), parameters, owner, labels: labels.unwrap_or_default() })
+    }
+
+    /// Puts owner and labels on the work.
+    pub(crate) fn put_on(self, mut spec: JobSpec) -> JobSpec {
+        if let Some(owner) = self.owner {
+            spec = spec.owner(owner);
+        }
+        self.labels.into_iter().fold(spec, JobSpec::label)
+    }
+}
+
 /// The work that a body asks for, as the host's catalog or the action of that kind has it.
 fn spec(api: &Context, graph: &Graph, text: &str) -> Result<JobSpec, ApiFailure> {
-    let refused = |invalid: InvalidBody| ApiFailure::parameter(invalid.to_string());
-    let Body { kind, parameters, owner, labels } = strict::read("the body", text).map_err(refused)?;
-    let kind = kind.filter(|kind| !kind.is_empty());
-    let kind = kind.ok_or_else(|| ApiFailure::parameter("kind is missing: name the work"))?;
-    let given = parameters.map_or("{}", |parameters| parameters.as_str());
-    let parameters = strict::object("parameters", given.to_owned()).map_err(refused)?;
-    let spec = work(api, graph, JobKind::named(&kind), parameters)?;
-    let spec = match owner {
-        Some(owner) => spec.owner(owner),
-        None => spec,
-    };
-    let spec = labels.into_iter().flatten().fold(spec, JobSpec::label);
-    Ok(graph.of(spec))
+    let asked = Asked::read(text)?;
+    let spec = work(api, graph, asked.kind.clone(), asked.parameters.clone())?;
+    Ok(wire::sent_as(graph.of(asked.put_on(spec)), text))
 }
 
 fn work(api: &Context, graph: &Graph, kind: JobKind, parameters: Parameters) -> Result<JobSpec, ApiFailure> {
