@@ -186,10 +186,16 @@ pub(crate) enum Failures {
 
 /// The status of a job, with a page of its result if it has succeeded.
 #[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct StatusBody {
     /// `waiting`, `running` or `complete`; other dialects have other words.
     status: String,
     data: Option<StatusData>,
+    /// Why the job failed, in the dialects of 2025.
+    error_message: Option<String>,
+    error_code: Option<String>,
+    /// `success` or `failed`, in the dialect of the database edition only.
+    result: Option<String>,
 }
 
 #[derive(ToSchema)]
@@ -309,31 +315,48 @@ pub(crate) struct Cancelled {
     result: Option<String>,
 }
 
-/// A job in the list.
+/// A job in the list. Besides the id and the state, the dialect of the database edition has `request` alone, and the others
+/// have all the rest.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
     job_id: String,
-    /// The body of the request, as text.
-    raw_request: String,
+    /// The body of the request that came, as text.
+    raw_request: Option<String>,
     /// `VertexQuery`, `EdgeQuery`, `Algorithm` or `ExportResult`; `Unknown` of a job that cannot be read.
-    task_type: String,
+    task_type: Option<String>,
     /// Whether the job can be cancelled.
-    can_stop: bool,
+    can_stop: Option<bool>,
     /// From `"0"` to `"100"`.
-    progress: String,
+    progress: Option<String>,
     /// UTC, such as `2024-05-23 09:54:00`; empty before the start.
-    start_time: String,
+    start_time: Option<String>,
     fail_reason: Option<String>,
     /// UTC; empty before the end.
-    end_time: String,
+    end_time: Option<String>,
     status: String,
+    request: Option<SentRequest>,
+}
+
+/// The request of a job in the list of the database edition.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SentRequest {
+    /// Such as `execute_algorithm`.
+    command: String,
+    /// The path that it was sent to.
+    url: String,
+    /// The body that came, as text.
+    raw_request: String,
 }
 
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JobListBody {
     jobs: Vec<Entry>,
+    /// In the newest dialect of the memory edition only.
+    #[schema(format = "uint64")]
+    job_count: Option<u64>,
     /// In the dialect of the database edition only.
     #[schema(format = "uint64")]
     total_count: Option<u64>,
