@@ -242,3 +242,29 @@ fn a_server_writes_its_log_as_json_and_serves_its_metrics() {
     let ended = lines.iter().find(|line| line["message"] == "job ended").unwrap();
     assert_eq!((&ended["level"], &ended["job"]), (&"INFO".into(), &id.into()));
 }
+
+/// By default a parameter that nobody knows is refused.
+#[test]
+fn a_server_ignores_unknown_parameters_if_it_is_told_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--unknown-parameters", "ignore"];
+    let server = Server::of(command(directory.path()).args(serve));
+    let body = r#"{"algorithmName":"label_propagation","parameters":{"coveragence":0.2,"resultFormat":"csv"}}"#;
+    let (code, acknowledged) = server.ask("POST", "/action?action_id=execute-algorithm", body);
+    assert_eq!(code, 200, "{acknowledged}");
+    let acknowledged: Value = serde_json::from_str(&acknowledged).unwrap();
+    let id = acknowledged["jobId"].as_str().unwrap();
+    assert_eq!(server.ask("GET", &format!("/jobs/{id}/status?wait=30&limit=1"), "").0, 200);
+    let (_, explained) = server.ask("GET", &format!("/jobs/{id}/explain"), "");
+    assert!(explained.contains(r#""ignored":["resultFormat"]"#), "{explained}");
+    // The command line shows what the job runs with.
+    let listed = command(directory.path()).args(["--json", "list"]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains("label_propagation"), "{listed}");
+    let filter = r#"{"labels":["user"],"resultFormat":"csv"}"#;
+    assert_eq!(server.ask("POST", "/vertices/action?action_id=query", filter).0, 200);
+    drop(server);
+    let strict = Server::start(directory.path());
+    assert_eq!(strict.ask("POST", "/vertices/action?action_id=query", filter).0, 400);
+    assert_eq!(strict.ask("POST", "/action?action_id=execute-algorithm", body).0, 400);
+}
