@@ -364,6 +364,45 @@ pub(crate) struct JobListBody {
     result: Option<String>,
 }
 
+/// A job, as the management plane of the service tells it.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Managed {
+    job_id: String,
+    /// `pending`, `running`, `success` or `failed`.
+    status: String,
+    /// `GraphManagement`.
+    job_type: String,
+    /// Such as `Algorithm` or `VertexQuery`.
+    job_name: String,
+    related_graph: String,
+    /// UTC, such as `2024-05-23T09:54:00`; absent before the start.
+    begin_time: Option<String>,
+    end_time: Option<String>,
+    fail_reason: Option<String>,
+    /// Percent.
+    job_progress: f64,
+}
+
+/// A job, as the second version of the management plane tells it.
+#[derive(ToSchema)]
+pub(crate) struct ManagedV2 {
+    job_id: String,
+    /// `pending`, `running`, `success` or `failed`.
+    status: String,
+    /// `GraphManagement`.
+    job_type: String,
+    /// Such as `Algorithm` or `VertexQuery`.
+    job_name: String,
+    related_graph: String,
+    /// UTC, such as `2024-05-23T09:54:00`; absent before the start.
+    begin_time: Option<String>,
+    end_time: Option<String>,
+    fail_reason: Option<String>,
+    /// Percent.
+    job_progress: f64,
+}
+
 /// Labels, or conditions, or both.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]

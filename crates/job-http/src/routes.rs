@@ -52,9 +52,13 @@ pub(crate) fn of_surface(api: &Context) -> (Router<Context>, OpenApi) {
     };
     let placed =
         placed.routes(routes!(events::events)).routes(routes!(explain::explain)).routes(routes!(graphs::graphs));
+    let placed = if api.surface.is_managed() {
+        placed.routes(routes!(managed::v1)).routes(routes!(managed::v2))
+    } else {
+        placed
+    };
     let (router, document) = placed.router.split_for_parts();
-    let router = if api.surface.style() == Style::Service { own::routes(router, api) } else { router };
-    (if api.surface.is_managed() { router.merge(managed::routes()) } else { router }, document)
+    (if api.surface.style() == Style::Service { own::routes(router, api) } else { router }, document)
 }
 
 fn service<'s>(placed: Placed<'s>, api: &Context) -> Placed<'s> {

@@ -290,6 +290,8 @@ const ROWS: [Row; 24] = [
             ("document", "POST", RUN, r#"{"algorithmName":"realtime_recommendation"}"#),
             ("document", "POST", RUN, r#"{"algorithmName":"topicrank"}"#),
             ("document", "POST", RUN, r#"{"algorithmName":"edge_betweenness"}"#),
+            ("document", "POST", RUN, r#"{"algorithmName":"od_betweenness"}"#),
+            ("document", "POST", RUN, r#"{"algorithmName":"subgraph_matching"}"#),
             ("document", "POST", RUN, r#"{"algorithmName":"filtered_circle_detection"}"#),
             (
                 "document",

@@ -57,9 +57,10 @@ fn is_id(text: &str) -> bool {
 pub(crate) fn stands_for(name: &str, value: &str) -> Option<&'static str> {
     match name {
         "runtime" => Some("0.01"),
-        "startTime" | "endTime" | "beginTime" | "begin_time" | "end_time" if value != r#""""# => {
-            Some(r#""2024-05-23 09:54:00""#)
+        "beginTime" | "begin_time" | "endTime" | "end_time" if value.contains('T') => {
+            Some(r#""2024-05-23T09:54:00""#)
         }
+        "startTime" | "endTime" if value != r#""""# => Some(r#""2024-05-23 09:54:00""#),
         "submittedAt" | "startedAt" | "finishedAt" => Some(r#""2024-05-23T09:54:00.000000Z""#),
         "submitted" | "started" | "finished" | "ended" => Some("1716458040000"),
         _ => None,

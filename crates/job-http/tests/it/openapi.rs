@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use axum::{body::Body, http::Request};
-use job_http::Api;
+use job_http::{Api, Dialect, Surface};
+use job_runner::JobSpec;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -130,4 +131,33 @@ async fn the_page_finds_its_files_where_a_host_nests_it() {
     let page = axum::body::to_bytes(ask("/x/y").await.unwrap().into_body(), usize::MAX).await.unwrap();
     assert!(String::from_utf8_lossy(&page).contains(r#"src="./y/page/jobs.js""#));
     assert_eq!(ask("/x/y/page/jobs.js").await.unwrap().status(), 200);
+}
+
+/// The alias of the management plane and the lists of every dialect are in the document as they are served.
+#[tokio::test]
+async fn the_document_describes_the_alias_and_both_forms_of_a_list() {
+    let managed = Surface::builder().management_alias().build().unwrap();
+    let service = with(|api| api.surfaces([managed]));
+    let document = service.send(Request::get("/openapi.json").body(Body::empty()).unwrap()).await.json();
+    for (version, member) in [("v1.0", "jobId"), ("v2", "job_id")] {
+        let path = format!("/{version}/{{projectId}}/graphs/{{graphName}}/jobs/{{jobId}}/status");
+        let schema = &document["paths"][&path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        let name = schema["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+        assert!(document["components"]["schemas"][name]["properties"][member].is_object(), "{version}");
+    }
+    let entry = &document["components"]["schemas"]["Entry"];
+    let required = entry["required"].as_array().unwrap();
+    assert_eq!(required, &["jobId", "status"].map(Value::from));
+    for dialect in Dialect::ALL {
+        let service = with(|api| api.dialect(dialect));
+        service.submit(JobSpec::vertex_filter());
+        let list = service.get("/jobs/status").await.json();
+        for name in list["jobs"][0].as_object().unwrap().keys() {
+            assert!(entry["properties"][name].is_object(), "{}: {name}", dialect.name());
+        }
+        let body = &document["components"]["schemas"]["JobListBody"]["properties"];
+        for name in list.as_object().unwrap().keys() {
+            assert!(body[name].is_object(), "{}: {name}", dialect.name());
+        }
+    }
 }
