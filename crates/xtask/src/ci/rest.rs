@@ -13,24 +13,51 @@ struct Part {
     name: &'static str,
     /// A pattern for the paths.
     paths: &'static str,
+    /// The phases of schemathesis. A part without links from one operation to another has no `stateful` one.
+    phases: &'static str,
     /// After this number of seconds, schemathesis sends no new requests.
     budget: &'static str,
     /// The most requests of one kind to one operation.
     examples: &'static str,
 }
 
+const ALL: &str = "examples,coverage,fuzzing,stateful";
+const PLAIN: &str = "examples,coverage,fuzzing";
+
 /// The service's surface has the words of each dialect in turn. The others have no dialects.
 const PARTS: [Part; 7] = [
-    Part { dialect: "document", name: "the service", paths: "^/ges/", budget: "60", examples: "20" },
-    Part { dialect: "memory-2025", name: "the service", paths: "^/ges/", budget: "30", examples: "8" },
-    Part { dialect: "memory-2025-rows", name: "the service", paths: "^/ges/", budget: "30", examples: "8" },
-    Part { dialect: "database", name: "the service", paths: "^/ges/", budget: "40", examples: "8" },
-    Part { dialect: "document", name: "neutral", paths: "^/v1/", budget: "40", examples: "15" },
-    Part { dialect: "document", name: "management", paths: "^/v(1\\.0|2)/", budget: "10", examples: "10" },
+    Part { dialect: "document", name: "the service", paths: "^/ges/", phases: ALL, budget: "60", examples: "20" },
+    Part {
+        dialect: "memory-2025",
+        name: "the service",
+        paths: "^/ges/",
+        phases: ALL,
+        budget: "30",
+        examples: "8",
+    },
+    Part {
+        dialect: "memory-2025-rows",
+        name: "the service",
+        paths: "^/ges/",
+        phases: ALL,
+        budget: "30",
+        examples: "8",
+    },
+    Part { dialect: "database", name: "the service", paths: "^/ges/", phases: ALL, budget: "40", examples: "8" },
+    Part { dialect: "document", name: "neutral", paths: "^/v1/", phases: ALL, budget: "40", examples: "15" },
+    Part {
+        dialect: "document",
+        name: "management",
+        paths: "^/v(1\\.0|2)/",
+        phases: PLAIN,
+        budget: "10",
+        examples: "10",
+    },
     Part {
         dialect: "document",
         name: "beside them",
         paths: "^/(operator|figures|health|vitals|metrics)",
+        phases: ALL,
         budget: "30",
         examples: "10",
     },
@@ -49,7 +76,7 @@ pub(super) fn rest(workspace: &Workspace) -> Outcome {
 impl Part {
     /// Tests it on a server of its own, whose store is empty.
     fn test(&self, workspace: &Workspace, files: &Path, packages: &Path) -> Outcome {
-        let Self { dialect, name, paths, budget, examples } = *self;
+        let Self { dialect, name, paths, phases, budget, examples } = *self;
         let demo =
             ["--graph", "movies", "--store", "store", "serve", "--exports", "exports", "--dialect", dialect];
         let demo = Service::of(workspace, "job-demo", &[&demo[..], &["--listen", ANY_PORT]].concat())?;
@@ -64,7 +91,7 @@ impl Part {
             budget,
             "--no-color",
         ]);
-        command.args(["--include-path-regex", paths]);
+        command.args(["--include-path-regex", paths, "--phases", phases]);
         command.arg(format!("{}/openapi.json", demo.url)).current_dir(demo.directory());
         let log = workspace.target().join(format!("schemathesis-{}-{dialect}.log", name.replace(' ', "-")));
         let told =
