@@ -142,7 +142,7 @@ pub fn options() -> impl Strategy<Value = JobOptions> {
         labels(),
         option::weighted(0.2, Just("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned())),
         option::weighted(0.2, texts()),
-        btree_set(names(&["alhpa", "betha"]), 0..3),
+        btree_set(names(&["alhpa", "k2"]), 0..3),
     );
     let run = (any::<bool>(), any::<bool>(), prop_oneof![4 => 1..5_u32, 1 => 1..=u32::MAX]);
     (place, marks, run).prop_map(|(place, marks, run)| {
