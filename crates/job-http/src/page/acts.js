@@ -26,36 +26,22 @@ export function refused(error, act) {
 }
 
 // Each returns whether something was done. `name` is the job's for people.
-export async function cancel({ job, name, silent }) {
-  if (!possible(job, silent)) return false;
-  if (!stoppable(job)) {
+
+// Cancels those of these jobs that wait or run, after one question. A single job has a `name`.
+export async function cancel({ jobs, name, silent }) {
+  if (!possible(jobs[0], silent)) return false;
+  const left = jobs.filter(stoppable);
+  if (left.length === 0) {
     say(word("notCancel"));
     return false;
   }
-  const path = jobPath(job.jobId);
-  const more = word(job.state === "waiting" ? "askWaiting" : "askRunning");
-  if (!await ask({ title: word("askCancel", name), more, yes: word("yesCancel"), no: word("no") })) return false;
-  try {
-    await call(path, { method: "DELETE" });
-    say(word("cancelled", job.jobId));
-  } catch (error) {
-    refused(error, "cancel");
-  }
-  return true;
-}
-
-// Cancels those of these jobs that wait or run, after one question.
-export async function cancelMany({ jobs, silent }) {
-  if (!possible(jobs[0], silent)) return false;
-  const left = jobs.filter(stoppable);
   const running = left.filter((job) => job.state === "running").length;
-  if (left.length === 0) say(word("notCancel"));
-  const more = running ? word("askMany", number(running)) : word("askWaiting");
-  if (!left.length || !await ask({ title: word("askCancel", word("pickedCount", number(left.length))), more, yes: word("yesMany"), no: word("no") })) return false;
-  const paths = left.map((job) => jobPath(job.jobId));
+  const [paths, count] = [left.map((job) => jobPath(job.jobId)), number(left.length)];
+  const more = running === 0 ? word("askWaiting") : name ? word("askRunning") : word("askMany", number(running));
+  if (!await ask({ title: word("askCancel", name ?? word("pickedCount", count)), more, yes: word(name ? "yesCancel" : "yesMany") })) return false;
   try {
     for (const path of paths) await call(path, { method: "DELETE" });
-    say(word("cancelledMany", number(paths.length)));
+    say(name ? word("cancelled", jobs[0].jobId) : word("cancelledMany", count));
   } catch (error) {
     refused(error, "cancel");
   }
@@ -72,7 +58,7 @@ export async function again({ job, name, silent }) {
       say(word("notAgain"), true);
       return false;
     }
-    if (!await ask({ title: word("askAgain", name), more: word("askCopy"), yes: word("yesAgain"), no: word("no") })) return false;
+    if (!await ask({ title: word("askAgain", name), more: word("askCopy"), yes: word("again") })) return false;
     say(word("stored", (await submit(`${graph}/${pathOf(job.kind)}`, request)).jobId));
   } catch (error) {
     refused(error, "submit");

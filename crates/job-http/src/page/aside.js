@@ -18,21 +18,15 @@ async function health(signal) {
 export class Aside {
   // `isQuiet` says when nothing is to be asked; `shown` gets the figures, or undefined where there are none.
   constructor(isQuiet, shown) {
-    Object.assign(this, { isQuiet, shown, timer: 0, asked: new AbortController() });
+    Object.assign(this, { isQuiet, shown, asked: new AbortController() });
+    setInterval(() => this.ask(), EVERY);
     this.ask();
   }
 
-  // Asks at once, as another client.
-  restart() {
-    this.asked.abort();
-    this.ask();
-  }
-
+  // What was asked before, as another client perhaps, counts no longer.
   async ask() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.ask(), EVERY);
-    if (document.hidden || this.isQuiet()) return;
     this.asked.abort();
+    if (document.hidden || this.isQuiet()) return;
     const asked = new AbortController();
     Object.assign(this, { asked });
     const [sentence, figures] = await Promise.all([health(asked.signal), call("figures", { signal: asked.signal }).catch(() => undefined)]);

@@ -1,17 +1,19 @@
 // Buttons that may not act now. Such a button is marked and not disabled: a disabled one would lose the focus.
+import { element } from "./put.js";
+
 export function allow(button, allowed) {
-  button.setAttribute("aria-disabled", String(!allowed));
+  button.ariaDisabled = !allowed;
 }
 
-export const allowed = (button) => button.getAttribute("aria-disabled") !== "true";
+export const allowed = (button) => button.ariaDisabled !== "true";
 
 export function make(name, act) {
-  const button = Object.assign(document.createElement("button"), { type: "button", className: name });
+  const button = element("button", { type: "button", className: name });
   button.addEventListener("click", () => act(button));
   return button;
 }
 
 export function label(button, text, full) {
   button.textContent = text;
-  button.setAttribute("aria-label", full);
+  button.ariaLabel = full;
 }

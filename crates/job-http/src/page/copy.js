@@ -1,7 +1,9 @@
 // Copies a text. The clipboard of a browser needs HTTPS or this machine; elsewhere a selection is copied.
+import { cut, element } from "./put.js";
+
 function copySelected(text) {
   const back = document.activeElement;
-  const area = Object.assign(document.createElement("textarea"), { value: text, className: "unseen" });
+  const area = element("textarea", { value: text, className: "unseen" });
   document.body.append(area);
   area.select();
   const done = document.execCommand("copy");
@@ -20,4 +22,4 @@ export async function copy(text) {
 }
 
 // The message about a copied text.
-export const told = (text) => (text.length > 160 ? `${text.slice(0, 160)} …` : text);
+export const told = (text) => cut(text, 160);

@@ -1,35 +1,20 @@
 // The rest of the view of a job: its parts while it runs, where it waits, its options and its segments.
 import { format } from "./address.js";
 import { here } from "./place.js";
-import { $, put } from "./put.js";
+import { $, build, element, put } from "./put.js";
 import { exact } from "./time.js";
 import { number, size, word } from "./words.js";
 
 const SEGMENTS = 100;
 const WAITING = ["noHandler", "queued", "graphBusy", "classBusy", "suspect", "starting"];
 
-const element = (kind, text) => Object.assign(document.createElement(kind), { textContent: text });
-const link = (text, address) => Object.assign(element("a", text), { href: format({ ...here(), ...address }) });
+const link = (text, address) => element("a", { href: format({ ...here(), ...address }) }, text);
 
 function branch(tasks) {
-  const list = document.createElement("ul");
-  list.append(...tasks.map(({ name, done, total, tasks: inner }) => {
-    const item = element("li", `${name} `);
-    const bar = Object.assign(document.createElement("progress"), total ? { max: total, value: done } : {});
-    bar.setAttribute("aria-label", name);
-    item.append(bar, total ? word("of", number(done), number(total)) : number(done));
-    if (inner?.length) item.append(branch(inner));
-    return item;
+  return element("ul", {}, ...tasks.map(({ name, done, total, tasks: inner }) => {
+    const bar = element("progress", { ariaLabel: name, ...(total ? { max: total, value: done } : {}) });
+    return element("li", {}, `${name} `, bar, total ? word("of", number(done), number(total)) : number(done), ...(inner?.length ? [branch(inner)] : []));
   }));
-  return list;
-}
-
-// Builds the inside of an element when it differs from what was built last.
-function build(box, from, make) {
-  const key = JSON.stringify(from);
-  if (box.dataset.built === key) return;
-  box.dataset.built = key;
-  box.replaceChildren(...make());
 }
 
 export function parts(job) {
@@ -70,7 +55,7 @@ export function segments(view) {
   $("segments").hidden = found.length === 0;
   put($("segments-title"), word("segments", number(total)));
   build($("segments-list"), [found, total, word("more")], () => [
-    ...found.slice(0, SEGMENTS).map((one) => element("li", word("segment", one.segment, one.attempt, number(one.rows), size(one.bytes)))),
-    ...(total > SEGMENTS ? [element("li", word("more", number(total - SEGMENTS)))] : []),
+    ...found.slice(0, SEGMENTS).map((one) => element("li", {}, word("segment", one.segment, one.attempt, number(one.rows), size(one.bytes)))),
+    ...(total > SEGMENTS ? [element("li", {}, word("more", number(total - SEGMENTS)))] : []),
   ]);
 }

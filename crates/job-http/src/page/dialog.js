@@ -1,9 +1,9 @@
 // Asks before something is done. The browser gives the focus back to where it was.
-import { $, pairs } from "./put.js";
+import { $, on, pairs, put } from "./put.js";
 
-export function ask({ title, more, yes, no }) {
+export function ask({ title, more, yes }) {
   const dialog = $("ask");
-  for (const [id, text] of [["ask-title", title], ["ask-more", more], ["ask-yes", yes], ["ask-no", no]]) $(id).textContent = text;
+  for (const [part, text] of Object.entries({ title, more, yes })) put($(`ask-${part}`), text);
   dialog.returnValue = "";
   dialog.showModal();
   $("ask-no").focus();
@@ -17,13 +17,9 @@ export function dismiss() {
   $("ask").close("no");
 }
 
-for (const [id, value] of [["ask-yes", "yes"], ["ask-no", "no"]]) {
-  $(id).addEventListener("click", () => $("ask").close(value));
-}
-
 export function help(keys) {
   pairs($("help-keys"), keys.map(([key, text]) => [key, { text }]));
   $("help").showModal();
 }
 
-$("help-close").addEventListener("click", () => $("help").close());
+on("click", { "ask-yes": () => $("ask").close("yes"), "ask-no": dismiss, "help-close": () => $("help").close() });

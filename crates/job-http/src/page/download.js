@@ -1,5 +1,6 @@
 // Links that download a whole result. The service streams it, so it may have any size.
 import { failed } from "./message.js";
+import { build, element } from "./put.js";
 import { address, blob, guarded } from "./service.js";
 import { word } from "./words.js";
 
@@ -11,7 +12,7 @@ async function fetched(event, path, name) {
   event.preventDefault();
   try {
     const url = URL.createObjectURL(await blob(path));
-    Object.assign(document.createElement("a"), { href: url, download: name }).click();
+    element("a", { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
   } catch (error) {
     failed(error);
@@ -20,13 +21,9 @@ async function fetched(event, path, name) {
 
 // `path` is that of the job; without it there are no links.
 export function downloads(box, path, id) {
-  const key = path + word("download");
-  if (box.dataset.made === key) return;
-  box.dataset.made = key;
-  box.replaceChildren(...(path ? FORMATS : []).map(([format, textContent]) => {
+  build(box, [path, word("download")], () => (path ? FORMATS : []).map(([format, textContent]) => {
     const file = `${path}/rows?format=${format}`;
-    const link = Object.assign(document.createElement("a"), { href: address(file), download: `${id}.${format}`, textContent });
-    link.setAttribute("aria-label", word("download", textContent));
+    const link = element("a", { href: address(file), download: `${id}.${format}`, textContent, ariaLabel: word("download", textContent) });
     link.addEventListener("click", (event) => fetched(event, file, link.download));
     return link;
   }));

@@ -1,10 +1,9 @@
 // One parameter of a new job: a field for what the service declares, its errors, and its value as JSON.
 import { elements } from "./json.js";
 import { suggest } from "./known.js";
-import { put } from "./put.js";
+import { element, put } from "./put.js";
 import { word } from "./words.js";
 
-const element = (kind, names) => Object.assign(document.createElement(kind), names);
 const isNumber = ({ type }) => type === "number" || type === "integer";
 
 // The range, in signs that each language has.
@@ -31,9 +30,7 @@ function control(parameter) {
     const isLong = type === "object" || (type === "array" && !isPlain(parameter));
     return isLong ? element("textarea", { rows: 2, spellcheck: false }) : element("input", { autocomplete: "off", inputMode: isNumber(parameter) ? "decimal" : "text" });
   }
-  const select = document.createElement("select");
-  select.append(...(parameter.required ? [] : [new Option("–", "")]), ...choices.map((one) => new Option(one)));
-  return select;
+  return element("select", {}, ...(parameter.required ? [] : [new Option("–", "")]), ...choices.map((one) => new Option(one)));
 }
 
 // Lists of plain values are typed with commas.
@@ -45,20 +42,18 @@ export class Field {
     const id = `parameter-${parameter.name}`;
     const about = [parameter.description, range(parameter), parameter.default === undefined ? "" : word("byDefault", JSON.stringify(parameter.default))];
     this.control = Object.assign(control(parameter), { id });
-    this.wrong = element("small", { className: "bad", id: `${id}-wrong` });
-    this.wrong.setAttribute("role", "alert");
+    this.wrong = element("small", { className: "bad", id: `${id}-wrong`, role: "alert" });
     this.control.setAttribute("aria-describedby", `${id}-about ${id}-wrong`);
-    if (parameter.required) this.control.setAttribute("aria-required", "true");
+    if (parameter.required) this.control.ariaRequired = "true";
     if (parameter.format === "vertex") suggest(this.control);
     this.control.addEventListener("input", () => this.tell(""));
     const label = element("label", { htmlFor: id, textContent: parameter.required ? `${parameter.name} *` : parameter.name });
-    this.box = element("div", { className: "field" });
-    this.box.append(label, this.control, element("small", { id: `${id}-about`, textContent: about.filter(Boolean).join("; ") }), this.wrong);
+    this.box = element("div", { className: "field" }, label, this.control, element("small", { id: `${id}-about` }, about.filter(Boolean).join("; ")), this.wrong);
   }
 
   tell(text) {
     put(this.wrong, text);
-    this.control.setAttribute("aria-invalid", String(text !== ""));
+    this.control.ariaInvalid = text !== "";
   }
 
   // The value as JSON, with the digits that were typed; undefined if there is none.

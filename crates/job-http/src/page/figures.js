@@ -1,5 +1,5 @@
 // The figures of the engine now, and lines of their last 15 minutes.
-import { $, put } from "./put.js";
+import { $, element, put, svg } from "./put.js";
 import { span } from "./time.js";
 import { locale, number, word } from "./words.js";
 
@@ -27,15 +27,8 @@ function line(points, newest, most) {
 }
 
 function tile() {
-  const [box, term, value] = ["div", "dt", "dd"].map((kind) => document.createElement(kind));
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("role", "img");
-  svg.append(document.createElementNS("http://www.w3.org/2000/svg", "path"));
-  value.append(document.createElement("b"), svg);
-  box.append(term, value);
-  return box;
+  const plot = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" }, svg("path"));
+  return element("div", {}, element("dt"), element("dd", {}, element("b"), plot));
 }
 
 // `shown` is undefined where the service has no figures.
@@ -47,13 +40,13 @@ export function figures(shown) {
   const { samples, every } = shown;
   FIGURES.forEach(([name, now, of, told], place) => {
     const [term, value] = list.children[place].children;
-    const [text, svg] = value.children;
+    const [text, plot] = value.children;
     const points = samples.map((sample) => [sample.at, of(sample, every)]);
     const most = Math.max(0, ...points.map(([, one]) => one ?? 0));
     put(term, word(name));
     put(text, now(shown));
-    svg.firstChild.setAttribute("d", line(points, samples.at(-1)?.at ?? 0, most || 1));
-    svg.setAttribute("aria-label", word("lastMinutes", word(name), told(most)));
+    plot.firstChild.setAttribute("d", line(points, samples.at(-1)?.at ?? 0, most || 1));
+    plot.ariaLabel = word("lastMinutes", word(name), told(most));
   });
   put($("figures-of"), shown.shared ? word("ofThisProcess") : "");
 }

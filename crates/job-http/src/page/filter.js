@@ -1,11 +1,12 @@
 // The bar that says which jobs are listed.
 import { FILTERS } from "./address.js";
 import { make } from "./buttons.js";
-import { $, put } from "./put.js";
+import { $, build, on, put } from "./put.js";
 import { call } from "./service.js";
 import { number, state, word } from "./words.js";
 
 const STATES = ["waiting", "running", "cancelling", "succeeded", "failed", "cancelled"];
+const FIELDS = FILTERS.slice(1);
 const EVERY = 5000;
 
 export class Filter {
@@ -16,16 +17,16 @@ export class Filter {
     $("states").append(...STATES.map((name) => {
       const button = make("chip", () => this.toggle(button));
       button.dataset.state = name;
-      button.setAttribute("aria-pressed", "false");
+      button.ariaPressed = "false";
       return button;
     }));
-    for (const name of FILTERS.slice(1)) $(`filter-${name}`).addEventListener("change", () => changed(this.value()));
-    $("filter").addEventListener("submit", (event) => { event.preventDefault(); changed(this.value()); });
+    for (const name of FIELDS) $(`filter-${name}`).addEventListener("change", () => changed(this.value()));
+    on("submit", { filter: (event) => { event.preventDefault(); changed(this.value()); } });
     for (const button of document.querySelectorAll("button.clear")) button.addEventListener("click", () => this.clear());
   }
 
   toggle(button) {
-    button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+    button.ariaPressed = button.ariaPressed !== "true";
     this.changed(this.value());
   }
 
@@ -36,15 +37,15 @@ export class Filter {
   }
 
   value() {
-    const states = [...$("states").children].filter((button) => button.getAttribute("aria-pressed") === "true");
-    const fields = FILTERS.slice(1).map((name) => [name, $(`filter-${name}`).value.trim()]);
+    const states = [...$("states").children].filter((button) => button.ariaPressed === "true");
+    const fields = FIELDS.map((name) => [name, $(`filter-${name}`).value.trim()]);
     return Object.fromEntries([["state", states.map((button) => button.dataset.state).join(",")], ...fields].filter(([, value]) => value));
   }
 
   show(filter) {
     const states = (filter.state ?? "").split(",");
-    for (const button of $("states").children) button.setAttribute("aria-pressed", String(states.includes(button.dataset.state)));
-    for (const name of FILTERS.slice(1)) $(`filter-${name}`).value = filter[name] ?? "";
+    for (const button of $("states").children) button.ariaPressed = states.includes(button.dataset.state);
+    for (const name of FIELDS) $(`filter-${name}`).value = filter[name] ?? "";
     $("clear").hidden = Object.keys(filter).length === 0;
     this.draw();
   }
@@ -52,7 +53,8 @@ export class Filter {
   // Offers the kinds of work that were seen.
   seen(jobs) {
     for (const job of jobs) if (job.kind) this.kinds.add(job.kind);
-    if ($("kinds").children.length !== this.kinds.size) $("kinds").replaceChildren(...[...this.kinds].sort().map((kind) => new Option("", kind)));
+    const kinds = [...this.kinds].sort();
+    build($("kinds"), kinds, () => kinds.map((kind) => new Option("", kind)));
   }
 
   // Reads how many jobs there are in each state, now and then. Older services do not tell.
@@ -71,6 +73,6 @@ export class Filter {
       const { jobs, more } = this.counts[button.dataset.state] ?? {};
       put(button, `${state(button.dataset.state)}${jobs === undefined ? "" : ` ${number(jobs)}${more ? "+" : ""}`}`);
     }
-    $("states").setAttribute("aria-label", word("state"));
+    $("states").ariaLabel = word("state");
   }
 }

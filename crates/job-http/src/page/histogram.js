@@ -1,6 +1,6 @@
 // A histogram of a column of numbers, from small pages that are spread evenly over all rows.
 import { outputs } from "./outputs.js";
-import { $, put } from "./put.js";
+import { $, put, svg } from "./put.js";
 import { brief, number, word } from "./words.js";
 
 const PAGES = 200;
@@ -27,12 +27,6 @@ function scaleOf(least, most) {
   };
 }
 
-function svg(kind, names) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
-  for (const [name, value] of Object.entries(names)) made.setAttribute(name, value);
-  return made;
-}
-
 function draw(values) {
   const scale = scaleOf(values[0], values.at(-1));
   const counts = new Array(BARS).fill(0);
@@ -40,11 +34,8 @@ function draw(values) {
   const highest = Math.max(...counts);
   const bars = counts.map((count, bar) => {
     const height = (count / highest) * HEIGHT;
-    const made = svg("rect", { x: (bar * WIDTH) / BARS, y: HEIGHT - height, width: WIDTH / BARS - 1, height });
-    const title = svg("title", {});
-    title.textContent = `${brief(scale.start(bar))} – ${brief(scale.start(bar + 1))}: ${number(count)}`;
-    made.append(title);
-    return made;
+    const title = svg("title", {}, `${brief(scale.start(bar))} – ${brief(scale.start(bar + 1))}: ${number(count)}`);
+    return svg("rect", { x: (bar * WIDTH) / BARS, y: HEIGHT - height, width: WIDTH / BARS - 1, height }, title);
   });
   $("plot-bars").replaceChildren(...bars);
   return scale.isLog;
@@ -83,7 +74,7 @@ export class Histogram {
     put($("plot-words"), [figures, from, isLog ? word("plotLog") : "", bad ? word("plotBad", bad) : ""].filter(Boolean).join(" "));
     put($("plot-least"), values.length ? brief(values[0]) : "");
     put($("plot-most"), values.length ? brief(values.at(-1)) : "");
-    $("plot-bars").setAttribute("aria-label", word("plotOf", column, figures));
+    $("plot-bars").ariaLabel = word("plotOf", column, figures);
   }
 
   async sample(path, pages, cell, signal) {

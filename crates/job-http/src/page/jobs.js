@@ -1,5 +1,5 @@
 // The page: its address says what is asked for, and each answer is shown by the view that asked for it.
-import { again, cancel, cancelMany, copied, copyRequest } from "./acts.js";
+import { again, cancel, copied, copyRequest } from "./acts.js";
 import { format, parse, query } from "./address.js";
 import { Aside } from "./aside.js";
 import { allow, allowed } from "./buttons.js";
@@ -16,7 +16,7 @@ import { New } from "./new.js";
 import { ALL, countsPath, explainPath, forget, graphs, here, listPath, ready, want } from "./place.js";
 import { Poll } from "./poll.js";
 import { Pulse, trouble } from "./pulse.js";
-import { $, put } from "./put.js";
+import { $, on, put } from "./put.js";
 import { curl } from "./request.js";
 import { Rows } from "./rows.js";
 import { Refusal, call, text } from "./service.js";
@@ -106,7 +106,7 @@ function listed({ jobs, next, apart }) {
   $("none").hidden = jobs.length > 0 || filtered;
   if (!$("none").hidden) fresh.try();
   $("nothing").hidden = jobs.length > 0 || !filtered;
-  $("table").setAttribute("aria-rowcount", list.isFirst && next === undefined ? list.jobs.length + 1 : -1);
+  $("table").ariaRowCount = list.isFirst && next === undefined ? list.jobs.length + 1 : -1;
   allow($("newer"), wanted.before !== undefined);
   allow($("older"), next !== undefined);
 }
@@ -202,7 +202,7 @@ async function act(what, id) {
   if (await what({ ...subject(id), silent: pulse.silent })) poll.restart();
 }
 
-const cancelJob = (id) => act(cancel, id);
+const cancelJob = (id) => act(({ job, ...more }) => cancel({ jobs: [job], ...more }), id);
 // The buttons about the selected jobs go with the selection, and the focus goes back to the list.
 function unpick() {
   list.pick();
@@ -211,7 +211,7 @@ function unpick() {
 
 async function cancelPicked() {
   const jobs = [...list.picked].map((id) => list.job(id));
-  if (!await cancelMany({ jobs, silent: pulse.silent })) return;
+  if (!await cancel({ jobs, silent: pulse.silent })) return;
   unpick();
   poll.restart();
 }
@@ -220,7 +220,7 @@ const runAgain = (id) => act(again, id);
 
 function pause() {
   poll.pause(!poll.paused);
-  $("pause").setAttribute("aria-pressed", String(poll.paused));
+  $("pause").ariaPressed = poll.paused;
 }
 
 function release() {
@@ -248,32 +248,35 @@ function openAsNew() {
   fresh.open(kind, sent);
 }
 
-$("place").addEventListener("submit", (event) => event.preventDefault());
-$("project").addEventListener("change", () => go({ view: "list", project: $("project").value, graph: undefined }));
-$("graph").addEventListener("change", () => go({ view: "list", graph: $("graph").value }));
 function entered() {
   forget();
   allowAll();
   poll.restart();
-  aside.restart();
+  aside.ask();
 }
 
 askForToken(entered);
-$("token").addEventListener("change", entered);
-$("newer").addEventListener("click", newer);
-$("older").addEventListener("click", older);
-$("job-cancel").addEventListener("click", () => cancelJob(wanted.job));
-$("job-again").addEventListener("click", () => runAgain(wanted.job));
-$("job-copy").addEventListener("click", () => copied(wanted.job));
-$("request-copy").addEventListener("click", () => copyRequest(job.job, job.sent));
-$("request-new").addEventListener("click", openAsNew);
-$("rows-copy").addEventListener("click", () => copied(curl(rows.seen)));
-$("pause").addEventListener("click", pause);
-$("picked-cancel").addEventListener("click", cancelPicked);
-$("picked-none").addEventListener("click", unpick);
-$("fresh").addEventListener("click", release);
+on("submit", { place: (event) => event.preventDefault() });
+on("change", {
+  project: () => go({ view: "list", project: $("project").value, graph: undefined }),
+  graph: () => go({ view: "list", graph: $("graph").value }),
+  token: entered,
+});
+on("click", {
+  newer, older, pause,
+  "job-cancel": () => cancelJob(wanted.job),
+  "job-again": () => runAgain(wanted.job),
+  "job-copy": () => copied(wanted.job),
+  "request-copy": () => copyRequest(job.job, job.sent),
+  "request-new": openAsNew,
+  "rows-copy": () => copied(curl(rows.seen)),
+  "picked-cancel": cancelPicked,
+  "picked-none": unpick,
+  fresh: release,
+  keys: () => showHelp(help()),
+  language: () => { switchLanguage(); list.draw(); filter.draw(); job.draw(); fresh.offer(); figures(measured); },
+});
 setInterval(() => { list.tick(); job.tick(); }, 1000);
-$("language").addEventListener("click", () => { switchLanguage(); list.draw(); filter.draw(); job.draw(); fresh.offer(); figures(measured); });
 
 // The job that a key is about: the one that is open, or that of the row with the focus.
 const chosen = () => (isList() ? list.walk.row?.dataset.id : wanted.job);
@@ -287,15 +290,16 @@ const inList = (act) => () => {
   return isList();
 };
 
+const enter = inList(() => list.walk.enter());
+
 listen({
   c: about(cancelJob),
   r: about(runAgain),
-  j: inList(() => list.walk.enter()),
-  k: inList(() => list.walk.enter()),
+  j: enter,
+  k: enter,
   "/": inList(() => $("filter-q").focus()),
   "?": () => { showHelp(help()); return true; },
 });
-$("keys").addEventListener("click", () => showHelp(help()));
 
 // Escape leaves a job also from a field, but not from a question about it.
 document.addEventListener("keydown", (event) => {

@@ -24,7 +24,7 @@ function partEnd(text, start) {
 }
 
 // The texts of the elements of a list, or of the members of an object with their names.
-function parts(text) {
+export function elements(text) {
   const inside = text.trim();
   const found = [];
   for (let at = 1; at < inside.length - 1;) {
@@ -36,9 +36,7 @@ function parts(text) {
   return found;
 }
 
-export const elements = (text) => parts(text);
-
-export const members = (text) => new Map(parts(text).map((part) => {
+export const members = (text) => new Map(elements(text).map((part) => {
   const end = stringEnd(part, 0);
   return [JSON.parse(part.slice(0, end)), part.slice(part.indexOf(":", end) + 1).trim()];
 }));

@@ -1,8 +1,9 @@
 // Ids of vertices that were seen, which complete what is typed. No route lists the vertices of a graph.
 import { members } from "./json.js";
+import { element } from "./put.js";
 
 const MOST = 300;
-const list = Object.assign(document.createElement("datalist"), { id: "vertices" });
+const list = element("datalist", { id: "vertices" });
 const known = new Set();
 document.body.append(list);
 

@@ -1,30 +1,23 @@
 // The lines of the table of rows: a fixed number of them, filled anew as the reader moves. They are one tab stop.
-import { $, put } from "./put.js";
+import { modified } from "./keys.js";
+import { $, element, put } from "./put.js";
 import { readable } from "./shape.js";
 import { number, word } from "./words.js";
 
 const HEIGHT = 24;
-
-function cell(role) {
-  const made = document.createElement("span");
-  made.setAttribute("role", role);
-  return made;
-}
 
 export class Lines {
   // `acts`: `go` to a first row, `choose` a row, `open` the chosen one.
   constructor(count, acts) {
     Object.assign(this, { count, acts, top: 0, chosen: 0, total: 0, names: undefined });
     const box = $("rows");
-    this.head = box.appendChild(document.createElement("div"));
-    this.head.className = "head";
+    this.head = element("div", { className: "head", role: "row" });
     this.lines = Array.from({ length: count }, (_, place) => {
-      const line = Object.assign(document.createElement("div"), { className: "line", id: `line-${place}` });
+      const line = element("div", { className: "line", id: `line-${place}`, role: "row" });
       line.addEventListener("click", () => this.click(place));
       return line;
     });
-    box.append(...this.lines);
-    for (const line of [this.head, ...this.lines]) line.setAttribute("role", "row");
+    box.append(this.head, ...this.lines);
     box.addEventListener("keydown", (event) => this.key(event));
     box.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.touch(box);
@@ -38,7 +31,7 @@ export class Lines {
   }
 
   key(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (modified(event)) return;
     const page = this.count;
     const to = {
       ArrowDown: this.chosen + 1, j: this.chosen + 1, ArrowUp: this.chosen - 1, k: this.chosen - 1,
@@ -96,27 +89,23 @@ export class Lines {
     if (!columns.at(-1)?.numbers) widths.push(`minmax(${widths.pop() ?? "0"}, 1fr)`);
     $("rows").style.setProperty("--columns", widths.join(" "));
     $("rows").style.setProperty("--first", `${Math.max(digits, 4) + 2}ch`);
-    $("rows").setAttribute("aria-colcount", columns.length + 1);
-    this.head.replaceChildren(...[{ label: word("row"), numbers: true }, ...columns].map(({ label, name, numbers }) => {
-      const made = cell("columnheader");
-      Object.assign(made, { textContent: label, title: name ?? "", className: numbers ? "number" : "" });
-      return made;
-    }));
+    $("rows").ariaColCount = columns.length + 1;
+    this.head.replaceChildren(...[{ label: word("row"), numbers: true }, ...columns].map(({ label, name, numbers }) =>
+      element("span", { role: "columnheader", textContent: label, title: name ?? "", className: numbers ? "number" : "" })));
   }
 
   draw({ shape, top, total, chosen, text }) {
     Object.assign(this, { top, total, chosen });
     this.columns(shape.columns, number(total).length);
     const box = $("rows");
-    box.setAttribute("aria-rowcount", total + 1);
+    box.ariaRowCount = total + 1;
     if (total) box.setAttribute("aria-activedescendant", `line-${chosen - top}`);
     else box.removeAttribute("aria-activedescendant");
     this.lines.forEach((line, place) => {
       const row = top + place;
       line.hidden = row >= total;
       if (line.hidden) return;
-      line.setAttribute("aria-rowindex", row + 2);
-      line.setAttribute("aria-selected", row === chosen);
+      Object.assign(line, { ariaRowIndex: row + 2, ariaSelected: row === chosen });
       this.fill(line, row, text(row), shape);
     });
   }
@@ -125,7 +114,7 @@ export class Lines {
     const cells = text === undefined ? undefined : shape.cells(text);
     const texts = cells ? shape.columns.map(({ name }) => cells.get(name)) : [trouble ? `⚠ ${trouble}` : (text ?? "…").slice(0, 500)];
     while (line.children.length > texts.length + 1) line.lastChild.remove();
-    while (line.children.length < texts.length + 1) line.append(cell(line.children.length ? "gridcell" : "rowheader"));
+    while (line.children.length < texts.length + 1) line.append(element("span", { role: line.children.length ? "gridcell" : "rowheader" }));
     line.classList.toggle("whole", !cells);
     line.classList.toggle("damaged", Boolean(trouble));
     put(line.firstChild, number(row));

@@ -2,8 +2,9 @@
 import { inShort } from "./brief.js";
 import { allow, label, make } from "./buttons.js";
 import { short } from "./ids.js";
+import { modified } from "./keys.js";
 import { merge } from "./merge.js";
-import { $, put } from "./put.js";
+import { $, element, put } from "./put.js";
 import { now } from "./service.js";
 import { ago, exact, ran, span, waits } from "./time.js";
 import { Walk } from "./walk.js";
@@ -19,8 +20,6 @@ export const stoppable = (job) => ["waiting", "running"].includes(job.state);
 
 // How far a running job is, from 0 to 1; undefined if it does not say.
 const done = (job) => (job.progress?.total ? job.progress.done / job.progress.total : undefined);
-
-const part = (kind, className) => Object.assign(document.createElement(kind), { className });
 
 // The part of the first in both, in percent.
 const share = (one, other) => (one + other > 0 ? Math.round((one / (one + other)) * 100) : 0);
@@ -39,7 +38,7 @@ export class List {
 
   // Keys on a row itself: its buttons have their own.
   enter(event) {
-    if (!event.target.matches("tr") || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!event.target.matches("tr") || modified(event)) return;
     if (event.key === "Enter") this.acts.open(event.target.dataset.id);
     else if (event.key === "x") this.pick(event.target.dataset.id);
   }
@@ -98,28 +97,24 @@ export class List {
   }
 
   row(job) {
-    const row = document.createElement("tr");
-    row.dataset.id = job.jobId;
-    row.setAttribute("role", "row");
-    for (const name of CELLS) {
-      const cell = row.insertCell();
-      cell.className = name;
-      cell.setAttribute("role", "gridcell");
-    }
-    const [, work, id, time, length, count, actions] = row.cells;
-    const box = Object.assign(document.createElement("input"), { type: "checkbox" });
+    const button = (name) => make(name, () => this.acts[name](job.jobId));
+    const box = element("input", { type: "checkbox" });
     box.addEventListener("change", () => this.pick(job.jobId));
-    row.cells[0].append(box, document.createElement("span"));
-    for (const cell of [work, id, time, length, count]) cell.append(document.createElement("div"), document.createElement("div"));
-    work.firstChild.append(document.createElement("a"), " ", part("span", "request"));
-    work.lastChild.className = "why";
-    work.lastChild.append(document.createElement("progress"), document.createElement("span"));
-    time.firstChild.append(document.createElement("time"));
-    id.firstChild.append(make("copy", () => this.acts.copy(job.jobId)));
-    length.lastChild.className = "spent";
-    length.lastChild.append(part("i", "waited"), part("i", "ran"));
-    for (const name of ["show", "cancel"]) actions.append(make(name, () => this.acts[name](job.jobId)), " ");
-    for (const element of [row, ...row.querySelectorAll("a, button, input")]) element.tabIndex = -1;
+    const two = (above, below = []) => [element("div", {}, ...above), element("div", {}, ...below)];
+    const inside = [
+      [box, element("span")],
+      two([element("a"), " ", element("span", { className: "request" })], [element("progress"), element("span")]),
+      two([button("copy")]),
+      two([element("time")]),
+      two([], [element("i", { className: "waited" }), element("i", { className: "ran" })]),
+      two([]),
+      [button("show"), " ", button("cancel")],
+    ];
+    const row = element("tr", { role: "row" }, ...CELLS.map((className, place) => element("td", { role: "gridcell", className }, ...inside[place])));
+    row.dataset.id = job.jobId;
+    row.cells[1].lastChild.className = "why";
+    row.cells[4].lastChild.className = "spent";
+    for (const stop of [row, ...row.querySelectorAll("a, button, input")]) stop.tabIndex = -1;
     return row;
   }
 
@@ -129,9 +124,8 @@ export class List {
     stateCell.className = `state ${job.state}`;
     put(stateCell.lastChild, state(job.state));
     const isPicked = this.picked.has(job.jobId);
-    row.setAttribute("aria-selected", isPicked);
-    stateCell.firstChild.checked = isPicked;
-    stateCell.firstChild.setAttribute("aria-label", word("pick", name));
+    row.ariaSelected = isPicked;
+    Object.assign(stateCell.firstChild, { checked: isPicked, ariaLabel: word("pick", name) });
     const [link, request] = work.firstChild.children;
     put(link, job.kind || word("unknown"));
     link.href = this.address(job);
@@ -170,9 +164,7 @@ export class List {
   tell(cell, job) {
     const [bar, text] = cell.children;
     const part = done(job);
-    bar.hidden = job.state !== "running" || part === undefined;
-    bar.value = part ?? 0;
-    bar.setAttribute("aria-label", `${Math.floor((part ?? 0) * 100)}%`);
+    Object.assign(bar, { hidden: job.state !== "running" || part === undefined, value: part ?? 0, ariaLabel: `${Math.floor((part ?? 0) * 100)}%` });
     put(text, why(job));
     text.title = text.textContent;
   }
@@ -191,8 +183,7 @@ export class List {
       const row = known.get(job.jobId) ?? this.row(job);
       this.fill(row, job);
       // The number of a row is known on the first page only.
-      if (this.isFirst) row.setAttribute("aria-rowindex", place + 2);
-      else row.removeAttribute("aria-rowindex");
+      row.ariaRowIndex = this.isFirst ? place + 2 : null;
       if (body.rows[place] !== row) body.insertBefore(row, body.rows[place] ?? null);
     });
     this.walk.settle();

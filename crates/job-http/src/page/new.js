@@ -4,15 +4,15 @@ import { Field } from "./field.js";
 import { members, pretty } from "./json.js";
 import { say } from "./message.js";
 import { graphPath } from "./place.js";
-import { $, put } from "./put.js";
+import { $, on, put } from "./put.js";
 import { bodyOf, curl, pathOf, submit } from "./request.js";
 import { Refusal, call } from "./service.js";
 import { word } from "./words.js";
 
-// The work that a service takes which declares nothing.
-const OLDER = [{ kind: "vertex_filter" }, { kind: "edge_filter" }, { kind: "algorithm" }];
 const SAMPLES = { vertex_filter: '{"labels": ["noun"]}', edge_filter: '{"labels": ["antonym"]}', algorithm: '{"algorithmName": "pagerank", "parameters": {}}' };
 const NAMES = { vertex_filter: "vertexFilter", edge_filter: "edgeFilter", algorithm: "algorithm" };
+// The work that a service takes which declares nothing.
+const OLDER = Object.keys(NAMES).map((kind) => ({ kind }));
 const SAMPLE = () => [`${graphPath()}/${pathOf("pagerank")}`, SAMPLES.algorithm];
 
 export class New {
@@ -20,13 +20,14 @@ export class New {
   constructor(done) {
     Object.assign(this, { done, kinds: OLDER, fields: [], graph: undefined });
     $("new-title").parentElement.addEventListener("toggle", () => this.learn());
-    $("kind").addEventListener("change", () => this.begin());
-    $("as-json").addEventListener("change", () => this.turn());
-    $("new").addEventListener("submit", (event) => { event.preventDefault(); this.send(); });
-    $("first").addEventListener("click", () => this.open());
-    $("new-copy").addEventListener("click", () => copied(curl(this.path, this.body)));
-    $("sample").addEventListener("click", () => this.submit(...SAMPLE()));
-    $("sample-copy").addEventListener("click", () => copied(curl(...SAMPLE())));
+    on("change", { kind: () => this.begin(), "as-json": () => this.turn() });
+    on("submit", { new: (event) => { event.preventDefault(); this.send(); } });
+    on("click", {
+      first: () => this.open(),
+      "new-copy": () => copied(curl(this.path, this.body)),
+      sample: () => this.submit(...SAMPLE()),
+      "sample-copy": () => copied(curl(...SAMPLE())),
+    });
     this.offer();
     this.begin();
   }

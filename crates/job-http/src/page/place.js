@@ -1,5 +1,5 @@
 // The project and the graph that the page looks at.
-import { $ } from "./put.js";
+import { $, build } from "./put.js";
 import { call } from "./service.js";
 import { word } from "./words.js";
 
@@ -21,9 +21,10 @@ const isAll = () => graph === ALL;
 
 // New work needs one graph.
 export const graphPath = (name = isAll() ? names[0] : graph) => `${projectPath()}/${encode(name)}`;
-export const listPath = () => (isAll() ? "operator/jobs" : `${graphPath()}/jobs/overview`);
-export const countsPath = () => (isAll() ? "operator/jobs/counts" : `${graphPath()}/jobs/counts`);
-export const jobPath = (id) => (isAll() ? `operator/jobs/${encode(id)}` : `${graphPath()}/jobs/${encode(id)}`);
+const jobsPath = () => (isAll() ? "operator/jobs" : `${graphPath()}/jobs`);
+export const listPath = () => (isAll() ? jobsPath() : `${jobsPath()}/overview`);
+export const countsPath = () => `${jobsPath()}/counts`;
+export const jobPath = (id) => `${jobsPath()}/${encode(id)}`;
 export const explainPath = (id) => (isAll() ? jobPath(id) : `${jobPath(id)}/explain`);
 export const resultPath = (id) => `${jobPath(id)}/${isAll() ? "rows" : "status"}`;
 
@@ -58,9 +59,8 @@ function draw() {
   // A graph that the service does not name may be in an address.
   const all = [...new Set([...names, wanted.graph ?? ALL, ALL])];
   graph = wanted.graph ?? names[0] ?? "";
-  const options = all.map((one) => new Option(one === ALL ? word("allGraphs") : one, one));
-  const texts = (list) => [...list].map((option) => option.text).join("\n");
-  if (texts($("graph").options) !== texts(options)) $("graph").replaceChildren(...options);
+  const options = all.map((one) => [one === ALL ? word("allGraphs") : one, one]);
+  build($("graph"), options, () => options.map((one) => new Option(...one)));
   $("new-job").hidden = isAll();
   if ($("graph").value !== graph) $("graph").value = graph;
   if (document.activeElement !== $("project")) $("project").value = project();

@@ -1,5 +1,6 @@
 // The request of a job, as the service has stored it.
 import { members, pretty } from "./json.js";
+import { cut } from "./put.js";
 import { address, call, guarded } from "./service.js";
 
 const ACTIONS = { vertex_filter: "vertices/action?action_id=query", edge_filter: "edges/action?action_id=query" };
@@ -17,10 +18,7 @@ export function requestIn(view, kind) {
   return parameters && bodyOf(kind, parameters);
 }
 
-export function shownRequest(request) {
-  const text = pretty(request);
-  return text.length > SHOWN ? `${text.slice(0, SHOWN)} …` : text;
-}
+export const shownRequest = (request) => cut(pretty(request), SHOWN);
 
 // The keys of submissions whose answers have not come. The same request again is the same job then.
 const keys = new Map();

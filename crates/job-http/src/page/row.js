@@ -1,6 +1,7 @@
 // One row as formatted JSON, in a dialog over the table.
 import { pretty } from "./json.js";
-import { $, put } from "./put.js";
+import { modified } from "./keys.js";
+import { $, cut, on, put } from "./put.js";
 import { number, word } from "./words.js";
 
 const SHOWN = 100_000;
@@ -9,13 +10,13 @@ export class RowBox {
   // `from`: the `text` of a row, how to `choose` one, to `copy` a text, and the `total` of rows.
   constructor(from) {
     Object.assign(this, { from, row: 0 });
-    $("one-next").addEventListener("click", () => this.move(1));
-    $("one-before").addEventListener("click", () => this.move(-1));
-    $("one-close").addEventListener("click", () => this.close());
-    $("one-copy").addEventListener("click", () => from.copy(from.text(this.row).text ?? ""));
+    on("click", {
+      "one-next": () => this.move(1), "one-before": () => this.move(-1), "one-close": () => this.close(),
+      "one-copy": () => from.copy(from.text(this.row).text ?? ""),
+    });
     $("one").addEventListener("keydown", (event) => {
       const by = { ArrowRight: 1, ArrowLeft: -1, j: 1, k: -1 }[event.key];
-      if (by === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
+      if (by === undefined || modified(event)) return;
       event.preventDefault();
       this.move(by);
     });
@@ -47,8 +48,8 @@ export class RowBox {
     const { text, trouble } = this.from.text(this.row);
     const shown = text === undefined ? trouble ?? "…" : pretty(text);
     put($("one-title"), word("oneRow", number(this.row), number(this.from.total())));
-    put($("one-text"), shown.length > SHOWN ? `${shown.slice(0, SHOWN)} …` : shown);
-    $("one-before").setAttribute("aria-disabled", this.row === 0);
-    $("one-next").setAttribute("aria-disabled", this.row >= this.from.total() - 1);
+    put($("one-text"), cut(shown, SHOWN));
+    $("one-before").ariaDisabled = this.row === 0;
+    $("one-next").ariaDisabled = this.row >= this.from.total() - 1;
   }
 }

@@ -5,7 +5,7 @@ import { Histogram } from "./histogram.js";
 import { seen } from "./known.js";
 import { Lines } from "./lines.js";
 import { outputs } from "./outputs.js";
-import { $, put } from "./put.js";
+import { $, build, on, put } from "./put.js";
 import { RowBox } from "./row.js";
 import { Shape } from "./shape.js";
 import { cards } from "./values.js";
@@ -25,9 +25,8 @@ export class Rows {
     this.box = new RowBox({ text: (row) => this.text(row), choose: (row) => this.choose(row), copy, total: () => this.total });
     this.histogram = new Histogram(read);
     this.forget();
-    $("slider").addEventListener("input", () => this.go(Number($("slider").value)));
-    $("row").addEventListener("change", () => this.jump(Number($("row").value)));
-    $("plot-column").addEventListener("change", () => this.plot());
+    on("input", { slider: () => this.go(Number($("slider").value)) });
+    on("change", { row: () => this.jump(Number($("row").value)), "plot-column": () => this.plot() });
   }
 
   // Drops this result, and the answers about it that are still to come.
@@ -190,13 +189,9 @@ export class Rows {
   // The columns of numbers, of which one may be plotted.
   offerPlots() {
     const columns = this.shape.columns.filter(({ numbers }) => numbers);
-    const names = ["", ...columns.map(({ name }) => name)];
-    const select = $("plot-column");
-    select.parentElement.hidden = columns.length === 0 || this.grows;
-    if ([...select.options].map(({ value }) => value).join("\n") !== names.join("\n")) {
-      select.replaceChildren(new Option("–", ""), ...columns.map(({ name, label }) => new Option(label, name)));
-      this.histogram.close();
-    }
+    const options = [["–", ""], ...columns.map(({ name, label }) => [label, name])];
+    $("plot-column").parentElement.hidden = columns.length === 0 || this.grows;
+    if (build($("plot-column"), options, () => options.map((one) => new Option(...one)))) this.histogram.close();
   }
 
   draw() {
@@ -211,7 +206,7 @@ export class Rows {
     // A number that is being typed stays.
     if (document.activeElement !== $("row") || this.chosen !== this.drawn) $("row").value = this.chosen;
     this.drawn = this.chosen;
-    $("slider").setAttribute("aria-label", word("rows"));
+    $("slider").ariaLabel = word("rows");
     $("slider").disabled = this.last() === 0;
     $("no-rows").hidden = this.total > 0 || this.grows;
     $("lines").hidden = $("row-keys").hidden = this.total === 0;

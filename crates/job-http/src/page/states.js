@@ -2,7 +2,7 @@
 import { graphs, here } from "./place.js";
 import { format } from "./address.js";
 import { trouble } from "./pulse.js";
-import { $ } from "./put.js";
+import { $, build, element } from "./put.js";
 import { word } from "./words.js";
 
 const ACTS = ["list", "submit", "cancel"];
@@ -22,23 +22,20 @@ export function allowAll() {
 export function welcome() {
   trouble("");
   document.body.classList.remove("no-list");
-  $("token").setAttribute("aria-invalid", "false");
+  $("token").ariaInvalid = "false";
   for (const id of ["who", "elsewhere"]) $(id).hidden = true;
 }
 
 function offerGraphs() {
-  const links = graphs().map((graph) => Object.assign(document.createElement("a"), {
-    textContent: graph, href: format({ ...here(), view: "list", graph }),
-  }));
-  $("elsewhere").hidden = links.length === 0;
-  if ($("graphs").textContent !== links.map((link) => link.textContent).join("")) $("graphs").replaceChildren(...links);
+  $("elsewhere").hidden = graphs().length === 0;
+  build($("graphs"), graphs(), () => graphs().map((graph) => element("a", { href: format({ ...here(), view: "list", graph }) }, graph)));
 }
 
 export function refused({ status, message, isGone }) {
   const unknown = status === 401;
   const more = unknown ? word("giveToken") : isGone ? word("goneWhy") : "";
   trouble(`${message} ${more}`.trim());
-  $("token").setAttribute("aria-invalid", String(unknown));
+  $("token").ariaInvalid = unknown;
   $("who").hidden = !unknown;
   if (unknown && document.activeElement === document.body) $("who-token").focus();
   $("elsewhere").hidden = true;

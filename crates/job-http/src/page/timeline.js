@@ -1,6 +1,6 @@
 // When a job was submitted, each of its attempts, and its end.
 import { ended } from "./list.js";
-import { $, put } from "./put.js";
+import { $, element, put } from "./put.js";
 import { now } from "./service.js";
 import { ago, exact, ran, span, waits } from "./time.js";
 import { state, word } from "./words.js";
@@ -27,10 +27,7 @@ export function timeline(job, attempts = []) {
   const list = $("timeline");
   const all = job ? steps(job, attempts) : [];
   while (list.children.length > all.length) list.lastChild.remove();
-  while (list.children.length < all.length) {
-    const item = list.appendChild(document.createElement("li"));
-    item.append(...["b", "time", "span"].map((kind) => document.createElement(kind)));
-  }
+  while (list.children.length < all.length) list.append(element("li", {}, element("b"), element("time"), element("span")));
   all.forEach(([name, time, more, kind = ""], place) => {
     const item = list.children[place];
     item.className = `state ${kind}`;

@@ -1,4 +1,6 @@
 // The focus in the list. The list is one tab stop; arrows move between rows, and between the buttons of a row.
+import { modified } from "./keys.js";
+
 const STEPS = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
 
 export class Walk {
@@ -47,7 +49,7 @@ export class Walk {
   }
 
   key(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (modified(event)) return;
     const row = event.target.closest("tr");
     if (event.key in STEPS) this.step(row, STEPS[event.key]);
     else if (event.key === "ArrowRight" || event.key === "ArrowLeft") this.inside(row, event.key === "ArrowRight" ? 1 : -1);

@@ -16,6 +16,14 @@ const REFUSALS = {
   "GES.8301": "没有该作业，或作业失败、已取消", "GES.8302": "无法读取作业", "GES.8303": "作业无法取消", "GES.8402": "算法未知或其参数错误", "GES.8602": "服务目前不接受作业",
 };
 
+// The keys of the help; each language says what they do, in this order.
+const KEYS = ["↑ ↓, k j", "Home End PgUp PgDn", "← →", "Enter", "x", "c", "r", "/", "Esc", "?"];
+
+// What each language says alike of a job: states that say all, and sentences made of other words.
+const REASONS = {
+  succeeded: () => "", cancelled: () => "", removed: () => "", delayed: (_, job) => retries(job), running: (_, job) => steps(job),
+};
+
 const WORDS = {
   en: {
     jobs: "Jobs", project: "Project", graph: "Graph", token: "Token", newJob: "New job",
@@ -26,7 +34,7 @@ const WORDS = {
     submitted: "Submitted", started: "Started", ran: "Ran", waited: "Waited", request: "Request",
     curl: "Copy as curl", again: "Run again", againOf: "Run {0} again",
     askCancel: "Cancel {0}?", askWaiting: "It has not started.", askRunning: "It is running. What it has done so far is lost.",
-    yesCancel: "Cancel the job", no: "Back", askAgain: "Run {0} again?", yesAgain: "Run again",
+    yesCancel: "Cancel the job", no: "Back", askAgain: "Run {0} again?",
     askCopy: "A new job gets the same request. It does not get the owner and the labels of this one.",
     notAgain: "The service does not tell the request of this job.",
     fresh: "{0} new jobs", freshOne: "1 new job", pause: "Pause", ended: "{0}: {1}.",
@@ -34,8 +42,8 @@ const WORDS = {
     cancel: "Cancel", cancelOf: "Cancel {0}", show: "Result", showOf: "Result of {0}",
     copyId: "Copy the id of {0}", copied: "Copied: {0}", notCopied: "This browser does not let the page copy.",
     keys: "Keys", close: "Close", notCancel: "Only a job that waits or runs can be cancelled.",
-    help: [["↑ ↓, k j", "move in the list"], ["Home End PgUp PgDn", "move far"], ["← →", "move between the buttons of a row"], ["Enter", "open the job"],
-      ["x", "select the job"], ["c", "cancel the job (asks first)"], ["r", "run the job again (asks first)"], ["/", "filter the list"], ["Esc", "back to the list"], ["?", "this help"]],
+    help: ["move in the list", "move far", "move between the buttons of a row", "open the job",
+      "select the job", "cancel the job (asks first)", "run the job again (asks first)", "filter the list", "back to the list", "this help"],
     rowKeys: "Keys in the rows: ↑ ↓ PgUp PgDn Home End, Enter opens a row; the wheel, a finger and the slider move too; Esc goes back to the list.",
     row: "Row", oneRow: "Row {0} of {1}", before: "Previous", next: "Next", copy: "Copy", copyValue: "Copy {0}", more: "{0} more",
     histogram: "Histogram of", plotOf: "Histogram of {0}. {1}", plotFigures: "Least {0}, median {1}, greatest {2}.", plotNone: "There are no numbers.",
@@ -63,13 +71,8 @@ const WORDS = {
     unknown: "unknown", days: "{0} d", hours: "{0} h", minutes: "{0} min", seconds: "{0} s", milliseconds: "{0} ms",
     states: { waiting: "waiting", running: "running", cancelling: "cancelling", succeeded: "succeeded", failed: "failed", cancelled: "cancelled", unreadable: "unreadable", removed: "removed" },
     reasons: {
-      delayed: (_, job) => retries(job),
       failed: ({ sentence }, job) => job.failure?.message ?? sentence.replace(/^it failed: /, ""),
       queued: (why) => (why.jobs ? `behind ${number(why.jobs)} ${why.jobs === 1 ? "job" : "jobs"} of its graph` : "next of its graph when a worker is free"),
-      succeeded: () => "",
-      running: (_, job) => steps(job),
-      cancelled: () => "",
-      removed: () => "",
     },
     steps: "{0} of {1} steps",
   },
@@ -82,7 +85,7 @@ const WORDS = {
     submitted: "提交时间", started: "开始时间", ran: "运行时长", waited: "等待时长", request: "请求",
     curl: "复制为 curl", again: "再次运行", againOf: "再次运行 {0}",
     askCancel: "取消 {0}？", askWaiting: "作业尚未开始。", askRunning: "作业正在运行，已完成的部分将会丢失。",
-    yesCancel: "取消作业", no: "返回", askAgain: "再次运行 {0}？", yesAgain: "再次运行",
+    yesCancel: "取消作业", no: "返回", askAgain: "再次运行 {0}？",
     askCopy: "将以相同的请求新建作业，不沿用原作业的所有者和标签。",
     notAgain: "服务未提供该作业的请求。",
     fresh: "{0} 个新作业", freshOne: "1 个新作业", pause: "暂停", ended: "{0}：{1}。",
@@ -90,8 +93,7 @@ const WORDS = {
     cancel: "取消", cancelOf: "取消 {0}", show: "结果", showOf: "查看 {0} 的结果",
     copyId: "复制 {0} 的 ID", copied: "已复制：{0}", notCopied: "浏览器不允许本页面复制。",
     keys: "快捷键", close: "关闭", notCancel: "只能取消等待中或运行中的作业。",
-    help: [["↑ ↓, k j", "在列表中移动"], ["Home End PgUp PgDn", "快速移动"], ["← →", "在一行的按钮之间移动"], ["Enter", "打开作业"],
-      ["x", "选择作业"], ["c", "取消作业（先确认）"], ["r", "再次运行作业（先确认）"], ["/", "筛选列表"], ["Esc", "返回列表"], ["?", "显示本帮助"]],
+    help: ["在列表中移动", "快速移动", "在一行的按钮之间移动", "打开作业", "选择作业", "取消作业（先确认）", "再次运行作业（先确认）", "筛选列表", "返回列表", "显示本帮助"],
     rowKeys: "结果按键：↑ ↓ PgUp PgDn Home End，Enter 打开一行；也可用滚轮、触摸和滑块；Esc 返回列表。",
     row: "行", oneRow: "第 {0} 行，共 {1} 行", before: "上一行", next: "下一行", copy: "复制", copyValue: "复制 {0}", more: "还有 {0} 个",
     histogram: "直方图：", plotOf: "{0} 的直方图。{1}", plotFigures: "最小 {0}，中位数 {1}，最大 {2}。", plotNone: "没有数值。",
@@ -123,17 +125,12 @@ const WORDS = {
       queued: (why) => (why.jobs ? `同一个图前面还有 ${number(why.jobs)} 个作业` : "等待空闲的工作线程，是该图的下一个作业"),
       graphBusy: (why) => `该图已有 ${number(why.jobs)} 个作业在运行，达到上限`,
       classBusy: (why) => `同类作业已有 ${number(why.jobs)} 个在运行，达到上限`,
-      delayed: (_, job) => retries(job),
       failed: ({ sentence }, { failure }) => [failures[failure?.kind], failure?.message ?? sentence.replace(/^it failed: /, "")].filter(Boolean).join("："),
       other: ({ sentence }) => OTHERS.reduce((text, [from, to]) => text.replace(from, to), sentence),
       unknown: () => "原因未知",
       suspect: () => "其进程曾在多个作业运行时退出，这些作业逐个重新运行",
       starting: () => "即将开始",
-      running: (_, job) => steps(job),
       cancelling: () => "已请求停止，尚未到达检查点",
-      succeeded: () => "",
-      cancelled: () => "",
-      removed: () => "",
     },
     steps: "已完成 {0} / {1} 步",
   },
@@ -150,7 +147,7 @@ export function word(name, ...values) {
 }
 
 // The keys and what each does.
-export const help = () => WORDS[language].help;
+export const help = () => KEYS.map((key, place) => [key, WORDS[language].help[place]]);
 
 export const locale = () => (language === "zh" ? "zh-CN" : "en-GB");
 
@@ -170,7 +167,7 @@ function retries({ why: { sentence }, failure, notBefore }) {
 
 // Why a job waits or failed. The state stands beside it, so it is not said again.
 export function why(job) {
-  const say = WORDS[language].reasons[job.why.reason];
+  const say = { ...REASONS, ...WORDS[language].reasons }[job.why.reason];
   return say ? say(job.why, job) : job.why.sentence.replace(/^it (waits|failed): /, "");
 }
 
@@ -194,7 +191,7 @@ export function translate() {
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   document.title = word("jobs");
   for (const element of document.querySelectorAll("[data-word]")) element.textContent = word(element.dataset.word);
-  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", word(element.dataset.label));
+  for (const element of document.querySelectorAll("[data-label]")) element.ariaLabel = word(element.dataset.label);
   document.getElementById("language").textContent = word("other");
 }
 
