@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::Timestamp;
+use crate::{JobId, Timestamp};
 
 /// How a job is run: its place in the queue, its limits, and the effect of a repeated request. Each option has a
 /// default.
@@ -68,10 +68,14 @@ pub struct JobOptions {
     /// Without it they show a body that is made of kind and parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw_request: Option<String>,
-    /// The names of parameters that the request had and that were left out, as nobody knows them; none by default. An engine
+    /// The names of parameters that the request had and that were left out, as no declaration has them; none by default. An engine
     /// sets it if its host lets requests have such parameters.
     #[serde(deserialize_with = "null_as_default", skip_serializing_if = "BTreeSet::is_empty")]
     pub ignored: BTreeSet<String>,
+    /// The earlier job whose request this job runs again; none by default. It may be removed by now. Nothing but what is
+    /// shown of the job depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub again_of: Option<JobId>,
 }
 
 impl JobOptions {
@@ -94,6 +98,7 @@ impl JobOptions {
         trace_parent: None,
         raw_request: None,
         ignored: BTreeSet::new(),
+        again_of: None,
     };
 }
 

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::{
-    JobClass, JobKind, JobOptions, Members, Timestamp, append_json, shown,
+    JobClass, JobId, JobKind, JobOptions, Members, Timestamp, append_json, shown,
     strict::{self, InvalidBody},
 };
 
@@ -275,6 +275,22 @@ impl JobSpec {
                 self.options_mut().ignored.insert(shown(&name).to_owned());
             }
         }
+        self
+    }
+
+    /// Says that the job runs the request of this earlier job again. That job may be removed by now.
+    ///
+    /// ```
+    /// use job_core::{JobId, JobRecord, JobSpec, Timestamp};
+    ///
+    /// let first = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().with_graph("movies"), Timestamp::default());
+    /// let again = JobSpec::clone(&first.spec).again_of(first.id);
+    /// assert_eq!(again.options().again_of, Some(first.id));
+    /// assert_eq!(again.parameters(), first.spec.parameters());
+    /// ```
+    #[must_use]
+    pub fn again_of(mut self, job: JobId) -> Self {
+        self.options_mut().again_of = Some(job);
         self
     }
 

@@ -143,11 +143,12 @@ pub fn options() -> impl Strategy<Value = JobOptions> {
         option::weighted(0.2, Just("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned())),
         option::weighted(0.2, texts()),
         btree_set(names(&["alhpa", "k2"]), 0..3),
+        option::weighted(0.2, ids()),
     );
     let run = (any::<bool>(), any::<bool>(), prop_oneof![4 => 1..5_u32, 1 => 1..=u32::MAX]);
     (place, marks, run).prop_map(|(place, marks, run)| {
         let (priority, class, deadline, budget) = place;
-        let (idempotency_key, graph_version, owner, labels, trace_parent, raw_request, ignored) = marks;
+        let (idempotency_key, graph_version, owner, labels, trace_parent, raw_request, ignored, again_of) = marks;
         let (reuse, keep_rows, max_attempts) = run;
         JobOptions {
             priority,
@@ -164,6 +165,7 @@ pub fn options() -> impl Strategy<Value = JobOptions> {
             trace_parent,
             raw_request,
             ignored,
+            again_of,
         }
     })
 }

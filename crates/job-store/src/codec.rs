@@ -50,6 +50,8 @@ mod tag {
     pub(super) const RAW_REQUEST: u8 = 5;
     /// Text; one field for each parameter that was left out.
     pub(super) const IGNORED: u8 = 6;
+    /// The 16 bytes of the id of a job: the one that is run again.
+    pub(super) const AGAIN_OF: u8 = 7;
 }
 pub(crate) const RECORD: u8 = b'J';
 pub(crate) const RESULT: u8 = b'R';
@@ -370,8 +372,9 @@ fn fields(record: &JobRecord) -> Vec<Field<'_>> {
     let body = options.raw_request.as_ref().map(|body| (tag::RAW_REQUEST, body.as_bytes()));
     let labels = options.labels.iter().map(|label| (tag::LABEL, label.as_bytes()));
     let ignored = options.ignored.iter().map(|name| (tag::IGNORED, name.as_bytes()));
+    let again_of = options.again_of.as_ref().map(|job| (tag::AGAIN_OF, job.as_bytes().as_slice()));
     let all = progress.into_iter().chain(owner).chain(labels).chain(trace).chain(body).chain(ignored);
-    let all = all.chain(record.later.iter());
+    let all = all.chain(again_of).chain(record.later.iter());
     all.map(|(tag, value)| Field { tag, value }).collect()
 }
 
@@ -382,6 +385,7 @@ struct Said {
     owner: Option<String>,
     trace: Option<String>,
     body: Option<String>,
+    again_of: Option<JobId>,
     labels: BTreeSet<String>,
     ignored: BTreeSet<String>,
     later: Vec<(u8, Vec<u8>)>,
@@ -398,6 +402,10 @@ impl Said {
                 (tag::OWNER, owner) => said.owner = Some(text(owner)?),
                 (tag::TRACE, trace) => said.trace = Some(text(trace)?),
                 (tag::RAW_REQUEST, body) => said.body = Some(text(body)?),
+                (tag::AGAIN_OF, job) => {
+                    let wrong = |_| DecodeError::Body("the job that is run again has no id".to_owned());
+                    said.again_of = Some(JobId::from_bytes(job.try_into().map_err(wrong)?));
+                }
                 (tag::LABEL, label) => {
                     said.labels.insert(text(label)?);
                 }
@@ -414,10 +422,10 @@ impl Said {
 impl StoredRecord<'_> {
     fn with_fields(self, fields: Vec<Field<'_>>) -> Result<JobRecord, DecodeError> {
         let stored = self;
-        let Said { progress, owner, trace, body, labels, ignored, later } = Said::by(fields)?;
+        let Said { progress, owner, trace, body, again_of, labels, ignored, later } = Said::by(fields)?;
         let mut options = JobOptions::from(stored.options);
         (options.owner, options.labels, options.trace_parent, options.raw_request) = (owner, labels, trace, body);
-        options.ignored = ignored;
+        (options.ignored, options.again_of) = (ignored, again_of);
         let kind = match stored.kind {
             StoredKind::VertexFilter => JobKind::VertexFilter,
             StoredKind::EdgeFilter => JobKind::EdgeFilter,
@@ -698,7 +706,8 @@ mod tests {
         let traced = JobRecord { spec: JobSpec::clone(&record().spec).trace_parent(trace).into(), ..record() };
         let longest = "图".repeat(JobSpec::MAX_RAW_REQUEST / 3);
         let asked = JobRecord { spec: JobSpec::clone(&record().spec).raw_request(longest).into(), ..record() };
-        for record in [labelled(), labels(1), labels(16), traced, asked, marked()] {
+        let again = JobRecord { spec: JobSpec::clone(&record().spec).again_of(JobId::MAX).into(), ..record() };
+        for record in [labelled(), labels(1), labels(16), traced, asked, again, marked()] {
             assert_eq!(decode_record(record.id, &encode_record(&record)), Ok(record));
         }
     }
