@@ -193,6 +193,9 @@ macro_rules! forward {
         }
     };
     (@release $($to:tt)+) => { $crate::forward! { @fn $($to)+; release(claims: &[$crate::ClaimId]) -> () } };
+    (@holder $($to:tt)+) => {
+        $crate::forward! { @fn $($to)+; holder(job: $crate::forward::JobId) -> Option<$crate::Holder> }
+    };
     (@changed $($to:tt)+) => {
         $crate::forward! {
             @fn $($to)+;

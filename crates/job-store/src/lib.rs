@@ -122,7 +122,7 @@ pub use rocks::{Database, Rocks, RocksOptions, RocksStore};
 #[cfg(feature = "rocksdb")]
 pub use rocksdb;
 pub use seat::{Seat, Seats};
-pub use shared::{Claim, ClaimId, Claimed, KnownRevision, LONGEST_PAUSE, SharedStore};
+pub use shared::{Claim, ClaimId, Claimed, Holder, KnownRevision, LONGEST_PAUSE, SharedStore};
 pub use shared_memory::SharedMemory;
 pub use store::{
     Durability, EachBlock, EachRows, JobStore, Kept, LeastUsed, Listed, MAX_CHECKPOINT, Pin, ResultStore,

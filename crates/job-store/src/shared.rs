@@ -62,6 +62,14 @@ pub trait SharedStore: Store {
     /// When the store fails. The leases then end by themselves.
     fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError>;
 
+    /// The claimant that holds a claim on a job; `None` if nobody does, or if the store does not tell. Cost: a point read.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn holder(&self, _job: JobId) -> Result<Option<Holder>, StoreError> {
+        Ok(None)
+    }
+
     /// The jobs of `known` whose revision has changed, with their records; `None` for a removed job. A job that
     /// cannot be read any more is left out. Cost: a point read each, unless the store has a better way.
     ///
@@ -118,6 +126,17 @@ pub struct ClaimId {
     pub job: JobId,
     /// The [token](Claim::token) of the claim that has given it.
     pub token: u64,
+}
+
+/// The claimant that holds a claim on a job whose lease has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The id of the claimant, as the store has it. Each opened value of a store has one of its own.
+    pub claimant: String,
+    /// Whether this is the claimant that was asked.
+    pub is_asked: bool,
+    /// The end of the lease, by the clock of the store, unless the claimant renews it.
+    pub until: Timestamp,
 }
 
 /// A job that a claim has given.

@@ -11,7 +11,7 @@ use std::{
 use job_core::{Event, FailedAttempt, JobId, JobRecord, JobResult, JobState, Timestamp};
 
 use crate::{
-    Claim, ClaimId, Claimed, Durability, ErrorKind, JobStore, KnownRevision, LONGEST_PAUSE, MemoryStore,
+    Claim, ClaimId, Claimed, Durability, ErrorKind, Holder, JobStore, KnownRevision, LONGEST_PAUSE, MemoryStore,
     ResultStore, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, Store, StoreError, guard,
     sync::{Condvar, Instant, Mutex},
 };
@@ -270,6 +270,17 @@ impl SharedStore for SharedMemory {
         }
         self.board.tell(&mut table, self.me);
         Ok(())
+    }
+
+    fn holder(&self, job: JobId) -> Result<Option<Holder>, StoreError> {
+        let now = (self.board.now)();
+        let table = self.board.table.lock();
+        let held = table.leases.get(&job).filter(|lease| lease.until > now);
+        Ok(held.map(|&Lease { claimant, until, .. }| Holder {
+            claimant: claimant.to_string(),
+            is_asked: claimant == self.me,
+            until,
+        }))
     }
 
     fn changed(&self, known: &[KnownRevision]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {

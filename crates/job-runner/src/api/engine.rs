@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use job_core::{JobId, JobKind, JobRecord, JobSpec, Parameters};
-use job_store::{ErrorKind, Seat, SharedStore, Store, StoreError};
+use job_store::{ErrorKind, Holder, Seat, SharedStore, Store, StoreError};
 
 use crate::{
     api::{
@@ -271,6 +271,38 @@ impl Engine {
         let job = self.job(id)?.ok_or(EngineError::UnknownJob(id))?;
         job.refresh()?;
         Ok(job.snapshot().explanation)
+    }
+
+    /// Which of the engines on a shared store has a job, and until when its lease holds; `None` if none has it, and of an
+    /// engine that has its store for itself. Cost: a point read.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use job_runner::{Engine, JobContext, JobSpec, store::{MemoryStore, SharedMemory}};
+    /// let store = Arc::new(SharedMemory::new(MemoryStore::default()));
+    /// let (end, ended) = std::sync::mpsc::channel::<()>();
+    /// let ended = std::sync::Mutex::new(ended);
+    /// let engine = Engine::builder_shared(store)
+    ///     .algorithm("long", move |_: &mut JobContext| {
+    ///         let _ = ended.lock().unwrap().recv();
+    ///         Ok(())
+    ///     })
+    ///     .open()?;
+    /// let job = engine.submit(JobSpec::algorithm("long").with_graph("movies"))?;
+    /// let holder = loop {
+    ///     if let Some(holder) = engine.holder(job.id())? {
+    ///         break holder;
+    ///     }
+    /// };
+    /// assert!(holder.is_asked);
+    /// # drop(end);
+    /// # Ok::<(), job_runner::EngineError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn holder(&self, id: JobId) -> Result<Option<Holder>, EngineError> {
+        Ok(self.core.source.holder(id)?)
     }
 
     /// The changes of all jobs from now on. On a shared store these are the jobs that this engine runs or waits

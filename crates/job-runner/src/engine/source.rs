@@ -3,8 +3,8 @@
 
 use std::{fmt, sync::Arc};
 
-use job_core::JobRecord;
-use job_store::StoreError;
+use job_core::{JobId, JobRecord};
+use job_store::{Holder, StoreError};
 
 use crate::{
     engine::{
@@ -71,6 +71,9 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
 
     /// Reads the record of a job again, if other engines may have changed it.
     fn refresh(&self, engine: &EngineCore, entry: &Arc<Entry>) -> Result<(), StoreError>;
+
+    /// The engine that holds a job, and until when; `None` of an engine alone.
+    fn holder(&self, job: JobId) -> Result<Option<Holder>, StoreError>;
 
     /// Called when the engine enters a phase of its shutdown.
     fn enter(&self, phase: Phase);

@@ -2,8 +2,8 @@
 
 use std::{slice, sync::Arc};
 
-use job_core::{JobRecord, JobState};
-use job_store::{ErrorKind, Listed, StoreError};
+use job_core::{JobId, JobRecord, JobState};
+use job_store::{ErrorKind, Holder, Listed, StoreError};
 
 use crate::{
     decide::suspicion::{self, Death},
@@ -92,6 +92,10 @@ impl Source for Alone {
 
     fn refresh(&self, _shared: &EngineCore, _entry: &Arc<Entry>) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn holder(&self, _job: JobId) -> Result<Option<Holder>, StoreError> {
+        Ok(None)
     }
 
     fn enter(&self, _phase: Phase) {}

@@ -6,7 +6,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use job_core::{JobId, JobKind, JobRecord};
-use job_store::{ClaimId, ErrorKind, SharedStore, StoreError};
+use job_store::{ClaimId, ErrorKind, Holder, SharedStore, StoreError};
 
 use crate::{
     decide::claims::{Claims, Settings},
@@ -283,6 +283,10 @@ impl Source for Cluster {
     fn refresh(&self, engine: &EngineCore, entry: &Arc<Entry>) -> Result<(), StoreError> {
         let is_true = entry.lock().is_settled_or_here();
         if is_true { Ok(()) } else { remote::refresh(engine, self, entry) }
+    }
+
+    fn holder(&self, job: JobId) -> Result<Option<Holder>, StoreError> {
+        self.store().holder(job)
     }
 
     fn enter(&self, phase: Phase) {

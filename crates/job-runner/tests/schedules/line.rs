@@ -450,7 +450,7 @@ impl Line {
 
 #[deny(clippy::missing_trait_methods)]
 impl SharedStore for Line {
-    forward!(self.inner; shared_seat unreadable wake);
+    forward!(self.inner; shared_seat unreadable holder wake);
 
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
         let again = claim.again && !self.world.has(Mistake::ClaimStartsTwice);

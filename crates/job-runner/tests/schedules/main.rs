@@ -58,7 +58,7 @@ use std::{env, process::ExitCode};
 
 // The names that the store in memory finds at the root of its own crate.
 use job_store::{
-    Claim, ClaimId, Claimed, Durability, ErrorKind, JobStore, KnownRevision, LONGEST_PAUSE, MemoryStore,
+    Claim, ClaimId, Claimed, Durability, ErrorKind, Holder, JobStore, KnownRevision, LONGEST_PAUSE, MemoryStore,
     ResultStore, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, Store, StoreError, forward,
 };
 use libtest_mimic::{Arguments, Trial};

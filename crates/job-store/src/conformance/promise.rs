@@ -171,6 +171,8 @@ promises! {
     Release
     /// The end of a job ends its claim.
     ClaimEnds
+    /// Whoever holds a job is told, with the end of the lease, to every claimant.
+    Holder
     /// Every claimant may cancel a job. The claimant that has the job sees the cancel by the new revision.
     Cancel
     /// Changes of others are announced.

@@ -62,6 +62,7 @@ macro_rules! sharing_tests {
             a_claim_leaves_what_runs_where_it_is_unless_asked
             a_released_job_is_free_at_once
             a_claim_that_is_over_is_not_renewed_and_not_given_back
+            who_holds_a_job_is_told
             the_end_of_a_job_ends_its_claim
             what_others_do_is_heard
             a_wake_ends_a_wait
@@ -480,6 +481,29 @@ law! { SharedFixture;
         assert_eq!(one.renew(&second, LONG)?, [KnownRevision { id: waiting(1).id, revision: 0 }]);
         one.release(&second)?;
         assert_eq!(claim(other, 9, LONG)?, [waiting(1)]);
+    }
+
+    /// To every claimant, until the claim is given back or its lease ends.
+    [Holder]
+    fn who_holds_a_job_is_told(one, other; patience) {
+        one.insert(&[waiting(1)], Durability::Buffered)?;
+        let told = |store: &dyn SharedStore| store.holder(waiting(1).id);
+        assert_eq!(told(other)?, None);
+        claim(one, 1, Duration::from_secs(100))?;
+        let ([own, same], renewed) = ([told(one)?, told(other)?], Duration::from_secs(200));
+        let (own, same) = (own.expect("a holder"), same.expect("a holder"));
+        assert_eq!((own.is_asked, same.is_asked), (true, false));
+        assert_eq!((&own.claimant, own.until), (&same.claimant, same.until));
+        one.renew(&ids([waiting(1).id]), renewed)?;
+        let later = told(other)?.expect("a holder").until.since(own.until);
+        assert!(later > Duration::from_secs(50) && later < renewed, "{later:?}");
+        one.release(&ids([waiting(1).id]))?;
+        assert_eq!(told(other)?, None);
+        claim(other, 1, LONG)?;
+        let next = told(other)?.expect("a holder");
+        assert!(next.is_asked && next.claimant != own.claimant);
+        other.renew(&ids([waiting(1).id]), Duration::ZERO)?;
+        within(patience, "the lease ends", || Ok(told(one)?.is_none().then_some(())))?;
     }
 
     /// Every kind of end, by every caller, ends the claim.

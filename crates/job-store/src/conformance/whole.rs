@@ -44,6 +44,7 @@ law! { Fixture;
             spec("a").trace_parent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
             spec("a").raw_request("{ \"图\": \"a\\u0000b\" }"),
             spec("a").ignoring(["alhpa".to_owned(), "图".to_owned()]),
+            spec("a").again_of(JobId::MAX),
             spec("PageRank-西德尼"),
             spec("pagerank"),
             JobSpec::vertex_filter().with_graph("g"),

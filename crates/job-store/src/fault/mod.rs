@@ -359,7 +359,7 @@ impl<S: Store + ?Sized> ResultStore for FaultStore<S> {
 #[deny(clippy::missing_trait_methods)]
 impl<S: SharedStore + ?Sized> SharedStore for FaultStore<S> {
     crate::forward!(self.inner; shared_seat unreadable wait wake);
-    crate::forward!(self.inner through [self.switch.named]; changed claim renew release);
+    crate::forward!(self.inner through [self.switch.named]; changed claim renew release holder);
 }
 
 #[derive(Debug)]

@@ -107,6 +107,8 @@ operations! {
     Release "release" write "give claims back";
     /// [`SharedStore::changed`](crate::SharedStore::changed).
     Changed "changed" read "look for changes";
+    /// [`SharedStore::holder`](crate::SharedStore::holder).
+    Holder "holder" read "read the claim";
 }
 
 impl Operation {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use job_core::{JobId, JobRecord};
+use job_core::{JobId, JobRecord, Timestamp};
 use uuid::Uuid;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     schema::{self, FOUND, VERSION},
     signed, uuid,
 };
-use crate::{Claim, ClaimId, Claimed, ErrorKind, KnownRevision, Listed, Seat, SharedStore, StoreError};
+use crate::{Claim, ClaimId, Claimed, ErrorKind, Holder, KnownRevision, Listed, Seat, SharedStore, StoreError};
 
 /// Claims jobs. It locks the best jobs of each kind, and those whose lease has ended, in the order of the indexes.
 /// It skips jobs that others have locked. It claims the best of these as the claim `$6`. With a time `$5` it also
@@ -106,6 +106,11 @@ const RELEASE: &str = "
     )
     UPDATE queue q SET claimant = NULL, until = '-infinity' FROM held WHERE q.job = ANY (ARRAY[held.job]) RETURNING 1";
 
+/// The claimant of the job `$1`, and the end of its lease in microseconds since 1970.
+const HOLDER: &str = "
+    SELECT claimant, (extract(epoch FROM until) * 1000000)::bigint FROM queue
+    WHERE job = $1 AND claimant IS NOT NULL AND until > clock_timestamp()";
+
 const CHANGED: &str = "
     SELECT known.id, record, started
     FROM unnest($1::uuid[], $2::bigint[]) AS known (id, revision) LEFT JOIN LATERAL (
@@ -185,6 +190,18 @@ impl SharedStore for PostgresStore {
             self.inner.notices.changed();
         }
         Ok(())
+    }
+
+    fn holder(&self, job: JobId) -> Result<Option<Holder>, StoreError> {
+        let call = Call::new("read the claim");
+        let rows = self.rows(call, HOLDER, &[&uuid(job)])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let (claimant, until): (Uuid, i64) = (column(call, row, 0)?, column(call, row, 1)?);
+        Ok(Some(Holder {
+            claimant: claimant.to_string(),
+            is_asked: claimant == self.inner.claimant,
+            until: Timestamp::from_micros(until.unsigned_abs()),
+        }))
     }
 
     fn changed(&self, known: &[KnownRevision]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {

@@ -85,6 +85,7 @@ fn every_call(
     made(Operation::Remove, store.remove(end.id).map(drop))?;
     let other = waiting(2);
     made(Operation::Discard, store.discard(other.id, 0))?;
+    made(Operation::Holder, store.holder(other.id).map(drop))?;
     made(Operation::Release, store.release(&[claim]))?;
     let cancelled = other.apply(Event::Cancel, NOW).unwrap();
     made(Operation::Replace, store.replace(&cancelled, Durability::Buffered))

@@ -11,9 +11,9 @@ use std::{
 
 use job_core::{Event, FailedAttempt, JobId, JobKind, JobRecord, JobResult, JobState, Timestamp};
 use job_store::{
-    Claim, ClaimId, Claimed, Durability, ErrorKind, JobStore, KnownRevision, MemoryStore, ResultStore, Seat,
-    SegmentKey, SegmentWriter, SharedMemory, SharedStore, Store, StoreError, conformance::SharedFixture, contract,
-    forward,
+    Claim, ClaimId, Claimed, Durability, ErrorKind, Holder, JobStore, KnownRevision, MemoryStore, ResultStore,
+    Seat, SegmentKey, SegmentWriter, SharedMemory, SharedStore, Store, StoreError, conformance::SharedFixture,
+    contract, forward,
 };
 use parking_lot::Mutex;
 
@@ -354,6 +354,25 @@ impl SharedStore for Claimant {
         }
         Ok(claimed)
     }
+
+    fn holder(&self, job: JobId) -> Result<Option<Holder>, StoreError> {
+        let told = self.inner.holder(job)?;
+        Ok(told
+            .map(|holder| match self.mutant {
+                M::HolderIsWhoAsks => Holder { is_asked: true, ..holder },
+                M::HolderIsAStranger => Holder { claimant: self.number.to_string(), ..holder },
+                M::HolderHasNoEnd => Holder { until: Timestamp::default(), ..holder },
+                _ => holder,
+            })
+            .filter(|_| match self.mutant {
+                M::HolderIsNobody => false,
+                M::HolderOfARunningJobOnly => {
+                    self.stored(job).is_some_and(|record| record.state != JobState::Waiting)
+                }
+                _ => true,
+            }))
+    }
+
     fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<KnownRevision>, StoreError> {
         let known =
             |job: JobId| self.stored(job).map(|record| KnownRevision { id: job, revision: record.revision });

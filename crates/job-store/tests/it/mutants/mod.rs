@@ -46,7 +46,7 @@ mutants! { Mutant MUTANTS;
     KeyTaken: KeysCheckedBeforehand TwinKeyInBatchIsFine KeysFolded KeysTrimmed KeysOfAllGraphs GraphsFolded KeysJoinedWithGraph KeysCut KeysNotLooked
         TakenNamesTheNewJob;
     KeyFreed: KeyNeverFree KeyFreeAtAnyEnd;
-    RecordWhole: CancelOfLaterAttemptsLost AlgorithmOfAFilterIsTheFilter PriorityLost PriorityUnsigned ClassLost KeyOfRecordLost VersionLost ReuseLost DeadlineLost DeadlineSigned OwnerLost OwnerTrimmed LabelsLost LabelsFolded LabelsCapped TraceParentLost RawRequestLost IgnoredLost LaterLost
+    RecordWhole: CancelOfLaterAttemptsLost AlgorithmOfAFilterIsTheFilter PriorityLost PriorityUnsigned ClassLost KeyOfRecordLost VersionLost ReuseLost DeadlineLost DeadlineSigned OwnerLost OwnerTrimmed LabelsLost LabelsFolded LabelsCapped TraceParentLost RawRequestLost IgnoredLost AgainOfLost LaterLost
         RowBudgetLost ByteBudgetLost MemoryBudgetLost KeepRowsLost AttemptsLost AttemptsCapped ParametersLost
         ParametersSpelledAnew ListedWithoutParameters GraphFolded MessageCut MessageTrimmed FailureLost FailureKindLost
         FailedAttemptsLost AttemptCapped SubmittedInMillis StartedLost CancelTimeLost FinishedLost PauseLost SizeLost
@@ -133,6 +133,7 @@ mutants! { ClaimMutant CLAIM_MUTANTS;
     RenewLate: LateRenewalRefused LateRenewalTakesBack;
     Release: ReleaseDoesNothing ReleaseOneOnly ReleaseWhateverToken ReleaseOfOthers ReleaseWaitingOnly
         ReleaseFreesWhatHasEnded;
+    Holder: HolderIsNobody HolderIsWhoAsks HolderIsAStranger HolderHasNoEnd HolderOfARunningJobOnly;
     ClaimEnds: EndKeepsClaim;
     Cancel: CancelIsFenced CancelOfWaitingIsFenced SecondCancelIsFenced CancelEndsTheLease RenewHidesCancel;
     News: Deaf HearsAllTheTime NewJobsAreNotHeard CancelsAreNotHeard CancelsOfWaitingAreNotHeard

@@ -128,6 +128,7 @@ impl Wrong {
             M::TraceParentLost => options(&mut record, &|o| o.trace_parent = None),
             M::RawRequestLost => options(&mut record, &|o| o.raw_request = None),
             M::IgnoredLost => options(&mut record, &|o| o.ignored.clear()),
+            M::AgainOfLost => options(&mut record, &|o| o.again_of = None),
             M::LaterLost => record.later = job_core::LaterFields::default(),
             M::VersionLost => options(&mut record, &|o| o.graph_version = None),
             M::ReuseLost => options(&mut record, &|o| o.reuse = false),
