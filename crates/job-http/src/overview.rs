@@ -153,6 +153,14 @@ impl Overview {
         Self::new(record, why, None, (record.size.rows, None))
     }
 
+    /// The same without the time that is left.
+    pub(crate) fn without_time(mut self) -> Self {
+        if let Some(progress) = &mut self.progress {
+            progress.remaining = None;
+        }
+        self
+    }
+
     fn new(record: &JobRecord, why: Why, progress: Option<Steps>, (rows, list): (u64, Option<String>)) -> Self {
         Self {
             job_id: record.id.to_string(),

@@ -24,12 +24,15 @@ use crate::{
 
 /// The least time between two events about progress. An event about a change of state is sent at once.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// The most time between two looks at the rows so far, whose growth wakes nobody, and between two signs of life.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Extension: the progress of a job, as server-sent events.
 ///
 /// Each event is called `job`; its data is the answer of `explain`. There is one at once, one at every change, and a
 /// last one when the job is complete; then the stream ends. A change of state is sent at once, one of progress or
-/// place in the queue at most four times a second. Time that passes is no change.
+/// place in the queue at most four times a second, one of rows about once a second. Time that passes is no change. While
+/// nothing changes, a comment each second says that the stream lives.
 ///
 /// A client that asks again with the id of the last one (`Last-Event-ID`, as browsers do) gets 204: there is nothing
 /// more.
@@ -70,7 +73,8 @@ pub(crate) async fn events(
     });
     // The first bytes are sent at once, since proxies pass nothing to a client before they have bytes.
     let first = stream::iter([Event::default().retry(RETRY)]);
-    let events = Sse::new(first.chain(news).map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default());
+    let events =
+        Sse::new(first.chain(news).map(Ok::<_, Infallible>)).keep_alive(KeepAlive::new().interval(LOOK_EVERY));
     let mut response = events.into_response();
     let headers = response.headers_mut();
     // Events are for this client and this moment only.
@@ -115,14 +119,14 @@ impl Watcher {
                 return None;
             }
             let (at, changed) = (Instant::now(), self.job.changed());
-            let (record, news) = self.look().await?;
+            let (record, told, news) = self.look().await?;
             self.looked = Some(Looked { at, revision: record.revision, changed });
             self.ended = record.state.is_complete();
-            if news != self.last {
+            if told != self.last {
                 self.told += 1;
                 let id = event_id(record.revision, (!self.ended).then_some(self.told));
                 let event = Event::default().event("job").id(id).data(&news);
-                self.last = news;
+                self.last = told;
                 return Some(event);
             }
         }
@@ -136,6 +140,7 @@ impl Watcher {
         }
         tokio::select! {
             () = changed => {}
+            () = sleep_until(at + LOOK_EVERY) => {}
             () = self.api.shutdown.closed() => return,
         }
         let until = at + PROGRESS_EVERY;
@@ -155,14 +160,18 @@ impl Watcher {
         }
     }
 
-    /// The job's record and the JSON of its event.
-    async fn look(&self) -> Option<(JobRecord, String)> {
+    /// The job's record, and the JSON of its event: first without what changes as time passes, then whole.
+    async fn look(&self) -> Option<(JobRecord, String, String)> {
         let job = self.job.clone();
         let look = move |_: &Context| {
             let now = job.snapshot();
             let record = now.record.clone();
-            let news = serde_json::to_string(&Overview::from(now));
-            Ok((record, news.map_err(|error| ApiFailure::internal(&error))?))
+            let now = Overview::from(now);
+            let json = |overview: &Overview| {
+                serde_json::to_string(overview).map_err(|error| ApiFailure::internal(&error))
+            };
+            let news = json(&now)?;
+            Ok((record, json(&now.without_time())?, news))
         };
         self.api.go_on(look).await.ok()
     }

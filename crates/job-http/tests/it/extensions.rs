@@ -193,6 +193,40 @@ async fn events_come_when_there_is_news_and_time_that_passes_is_none() {
     assert!(body.frame().await.is_none());
 }
 
+/// Rows wake nobody, and are told about once a second. A stream without news says that it lives.
+#[tokio::test]
+async fn events_tell_of_rows_and_of_life() {
+    let (said, says) = mpsc::channel();
+    let (end, ends) = mpsc::channel::<()>();
+    let ends = Mutex::new(ends);
+    let body = move |ctx: &mut JobContext| {
+        let mut rows = ctx.rows("numbers")?;
+        said.send(()).unwrap();
+        let pause = Duration::from_millis(10);
+        for n in 0.. {
+            rows.push(&n)?;
+            match ends.lock().unwrap().recv_timeout(pause) {
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                _ => break,
+            }
+        }
+        Ok(())
+    };
+    let store = Arc::new(MemoryStore::default());
+    let engine = builder(store).workers(1).algorithm("rows", body).open().unwrap();
+    let service = over(Arc::new(engine), |api| api);
+    let waiting = service.submit(JobSpec::algorithm("unknown"));
+    let id = service.submit(JobSpec::algorithm("rows"));
+    tokio::task::spawn_blocking(move || says.recv().unwrap()).await.unwrap();
+    let mut body = events_of(&service, id).await;
+    while next_event(&mut body).await["rows"].as_u64().unwrap() == 0 {}
+    drop(end);
+    let mut idle = events_of(&service, waiting).await;
+    next_event(&mut idle).await;
+    let frame = timeout(Duration::from_secs(60), idle.frame()).await.unwrap().unwrap().unwrap();
+    assert!(frame.into_data().unwrap().starts_with(b":"));
+}
+
 #[tokio::test]
 async fn events_tell_of_a_waiting_job_when_others_make_way() {
     let service = service();
