@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use job_runner::{
-    JobFilter, JobId as Id, JobKind, JobOptions, JobSpec, JobState,
+    JobFilter, JobId as Id, JobKind, JobSpec, JobState,
     job_core::{
         shown,
         strict::{self, Raw},
@@ -33,10 +33,10 @@ pub(crate) fn spec(json: &str) -> Outcome<JobSpec> {
         spec = spec.with_raw_parameters(strict::object("parameters", parameters.as_str().to_owned())?);
     }
     if let Some(options) = options {
-        let all = JobOptions::default();
-        let all = JobSpec::edge_filter().with_options(all).owner("").label("").trace_parent("").raw_request("");
-        let all = serde_json::to_value(all.options());
-        known("options", options.as_str(), &all.unwrap_or_default())?;
+        // Options that are not set are left out of the JSON.
+        let all = JobSpec::edge_filter().owner("").label("").trace_parent("").again_of(Id::MIN).raw_request("");
+        let all = serde_json::to_value(all.options()).unwrap_or_default();
+        known("options", options.as_str(), &all)?;
         spec = spec.with_options(strict::read("options", options.as_str())?);
     }
     Ok(spec)
@@ -136,10 +136,16 @@ mod tests {
     #[test]
     fn a_spec_is_read_as_it_is_written() {
         let all = r#"{"kind":{"algorithm":"pagerank"},"graph":"movies","parameters":{"k": 1.50},
-            "options":{"priority":5,"budget":{"rows":7},"owner":"sarah","labels":["nightly"]}}"#;
+            "options":{"priority":5,"budget":{"rows":7},"owner":"sarah","labels":["nightly"],
+            "trace_parent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "again_of":"018bcfe5-6800-7000-8000-000000000000"}}"#;
         let spec = spec(all).unwrap();
         assert_eq!(spec.parameters().as_str(), r#"{"k": 1.50}"#);
         assert_eq!((spec.options().priority, spec.options().budget.rows), (5, Some(7)));
+        assert!(spec.check().is_ok());
+        assert_eq!(spec.options().again_of, Some("018bcfe5-6800-7000-8000-000000000000".parse().unwrap()));
+        let trace = spec.options().trace_parent.as_deref();
+        assert_eq!(trace, Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
         let written = serde_json::to_string(&spec).unwrap();
         assert_eq!(super::spec(&written).unwrap(), spec, "{written}");
         let action = r#"{"kind":{"action":"cypher"},"graph":"g"}"#;
@@ -160,6 +166,8 @@ mod tests {
             (r#"{"kind":"vertex_filter","graph":"g","params":{}}"#, "params is unknown"),
             (r#"{"kind":"vertex_filter","graph":"g","parameters":[]}"#, "parameters is a list"),
             (r#"{"kind":"vertex_filter","graph":"g","options":{"prio":1}}"#, "options.prio is unknown"),
+            (r#"{"kind":"vertex_filter","graph":"g","options":{"prio":1}}"#, "trace_parent"),
+            (r#"{"kind":"vertex_filter","graph":"g","options":{"again_of":"x"}}"#, "is not a job id"),
             (r#"{"kind":"vertex_filter","graph":"g","options":{"budget":{"row":1}}}"#, "budget.row is unknown"),
             (r#"{"kind":"vertex_filter","graph":"g","graph":"h"}"#, "graph is given twice"),
             ("{", "the spec is not JSON"),

@@ -86,7 +86,8 @@ class Engine:
         """Submits a job. When this returns, the job is stored and will run.
 
         `kind` is `vertex_filter`, `edge_filter`, the name of an algorithm, or a whole request as a mapping with
-        the keys `kind`, `graph`, `parameters` and `options`. `timeout` is how many seconds the call waits for room
+        the keys `kind`, `graph`, `parameters` and `options`. The options are named at `job_submit` in `job.h`, such
+        as `priority`, `labels`, `trace_parent` and `again_of`. `timeout` is how many seconds the call waits for room
         in a full queue. Without room it raises `QueueFull`.
         """
         text = encoded(_request(kind, graph, parameters, options))

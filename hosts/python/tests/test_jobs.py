@@ -192,7 +192,11 @@ class Requests(Test):
         with open_memory({"x": lambda ctx: seen.append(ctx.spec), "edge_filter": lambda ctx: None}) as engine:
             engine.submit("x", "g", {"k": 1.5}, {"priority": 3}).wait(LONG)
             engine.submit({"kind": {"algorithm": "x"}, "graph": "h"}).wait(LONG)
-            engine.submit("edge_filter", "g").wait(LONG)
+            first = engine.submit("edge_filter", "g")
+            trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+            engine.submit("x", "g", options={"trace_parent": trace, "again_of": first.id}).wait(LONG)
+            self.assertEqual((seen[2]["options"]["trace_parent"], seen[2]["options"]["again_of"]), (trace, first.id))
+            first.wait(LONG)
             self.assertEqual((seen[0]["parameters"], seen[0]["options"]["priority"]), ({"k": 1.5}, 3))
             self.assertEqual(seen[1]["graph"], "h")
 
