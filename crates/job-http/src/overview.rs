@@ -153,11 +153,12 @@ impl Overview {
         Self::new(record, why, None, (record.size.rows, None))
     }
 
-    /// The same without the time that is left.
+    /// The same without what changes as time passes: the time that is left, and sentences with times.
     pub(crate) fn without_time(mut self) -> Self {
         if let Some(progress) = &mut self.progress {
             progress.remaining = None;
         }
+        self.why.sentence.clear();
         self
     }
 

@@ -66,7 +66,7 @@ pub(crate) async fn events(
         // A browser asks again after each end of the stream, until it gets this status.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let watcher = Watcher { api, job, looked: None, told: 0, last: String::new(), ended: false };
+    let watcher = Watcher { api, job, looked: None, told: 0, last: News::default(), ended: false };
     let news = stream::unfold(watcher, |mut watcher| async move {
         let event = watcher.next().await?;
         Some((event, watcher))
@@ -106,43 +106,52 @@ struct Watcher {
     looked: Option<Looked>,
     /// The number of sent events.
     told: u64,
-    last: String,
+    last: News,
     ended: bool,
+}
+
+/// The JSON of an event, and the same without what changes as time passes.
+#[derive(Default)]
+struct News {
+    whole: String,
+    timeless: String,
 }
 
 impl Watcher {
     /// The next event of the job; `None` after its end, or when the service shuts down.
     async fn next(&mut self) -> Option<Event> {
         loop {
-            self.wait().await;
+            let is_due = self.wait().await;
             if self.ended || self.api.shutdown.is_closed() {
                 return None;
             }
             let (at, changed) = (Instant::now(), self.job.changed());
-            let (record, told, news) = self.look().await?;
+            let (record, news) = self.look().await?;
             self.looked = Some(Looked { at, revision: record.revision, changed });
             self.ended = record.state.is_complete();
-            if told != self.last {
+            let is_new = if is_due { news.timeless != self.last.timeless } else { news.whole != self.last.whole };
+            if is_new {
                 self.told += 1;
                 let id = event_id(record.revision, (!self.ended).then_some(self.told));
-                let event = Event::default().event("job").id(id).data(&news);
-                self.last = told;
+                let event = Event::default().event("job").id(id).data(&news.whole);
+                self.last = news;
                 return Some(event);
             }
         }
     }
 
-    /// Waits for a change since the last look, and for the least time between two events.
-    async fn wait(&mut self) {
-        let Some(Looked { at, revision, changed }) = self.looked.take() else { return };
+    /// Waits for a change since the last look, and for the least time between two events. Whether there was none, and the
+    /// next look is due.
+    async fn wait(&mut self) -> bool {
+        let Some(Looked { at, revision, changed }) = self.looked.take() else { return false };
         if self.ended {
-            return;
+            return false;
         }
-        tokio::select! {
-            () = changed => {}
-            () = sleep_until(at + LOOK_EVERY) => {}
-            () = self.api.shutdown.closed() => return,
-        }
+        let is_due = tokio::select! {
+            () = changed => false,
+            () = sleep_until(at + LOOK_EVERY) => true,
+            () = self.api.shutdown.closed() => return false,
+        };
         let until = at + PROGRESS_EVERY;
         loop {
             let state = self.job.state_changed();
@@ -150,18 +159,18 @@ impl Watcher {
             // The engine has closed before the end of the job, so there are no more events.
             self.ended = matches!(end, Some(Err(_)));
             if end.is_some() || self.job.record().revision != revision || until <= Instant::now() {
-                return;
+                return is_due;
             }
             tokio::select! {
                 () = state => {}
                 () = sleep_until(until) => {}
-                () = self.api.shutdown.closed() => return,
+                () = self.api.shutdown.closed() => return is_due,
             }
         }
     }
 
-    /// The job's record, and the JSON of its event: first without what changes as time passes, then whole.
-    async fn look(&self) -> Option<(JobRecord, String, String)> {
+    /// The job's record, and its event.
+    async fn look(&self) -> Option<(JobRecord, News)> {
         let job = self.job.clone();
         let look = move |_: &Context| {
             let now = job.snapshot();
@@ -170,8 +179,8 @@ impl Watcher {
             let json = |overview: &Overview| {
                 serde_json::to_string(overview).map_err(|error| ApiFailure::internal(&error))
             };
-            let news = json(&now)?;
-            Ok((record, json(&now.without_time())?, news))
+            let whole = json(&now)?;
+            Ok((record, News { whole, timeless: json(&now.without_time())? }))
         };
         self.api.go_on(look).await.ok()
     }

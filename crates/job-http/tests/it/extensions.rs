@@ -6,7 +6,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use job_http::Limits;
-use job_runner::{JobContext, JobId, JobSpec, ManualClock, store::MemoryStore};
+use job_runner::{Engine, JobContext, JobId, JobSpec, ManualClock, store::MemoryStore};
 use serde_json::Value;
 use std::{
     sync::{Arc, Mutex, mpsc},
@@ -212,18 +212,19 @@ async fn events_tell_of_rows_and_of_life() {
         }
         Ok(())
     };
-    let store = Arc::new(MemoryStore::default());
-    let engine = builder(store).workers(1).algorithm("rows", body).open().unwrap();
-    let service = over(Arc::new(engine), |api| api);
+    // Rows are shown after a second of a clock that goes.
+    let engine = Engine::builder(Arc::new(MemoryStore::default())).workers(1).accept_any_kind();
+    let service = over(Arc::new(engine.algorithm("rows", body).open().unwrap()), |api| api);
     let waiting = service.submit(JobSpec::algorithm("unknown"));
     let id = service.submit(JobSpec::algorithm("rows"));
     tokio::task::spawn_blocking(move || says.recv().unwrap()).await.unwrap();
     let mut body = events_of(&service, id).await;
-    while next_event(&mut body).await["rows"].as_u64().unwrap() == 0 {}
+    let told = async { while next_event(&mut body).await["rows"].as_u64().unwrap() == 0 {} };
+    timeout(Duration::from_mins(1), told).await.unwrap();
     drop(end);
     let mut idle = events_of(&service, waiting).await;
     next_event(&mut idle).await;
-    let frame = timeout(Duration::from_secs(60), idle.frame()).await.unwrap().unwrap().unwrap();
+    let frame = timeout(Duration::from_mins(1), idle.frame()).await.unwrap().unwrap().unwrap();
     assert!(frame.into_data().unwrap().starts_with(b":"));
 }
 
