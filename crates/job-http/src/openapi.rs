@@ -91,6 +91,9 @@ pub(crate) struct NewJob {
     owner: Option<String>,
     /// Labels to find it by.
     labels: Option<Vec<String>>,
+    /// The id of the job whose request this one runs again. It may be removed by now.
+    #[schema(rename = "againOf")]
+    again_of: Option<String>,
 }
 
 /// A page of a result, on the surface that names no service.

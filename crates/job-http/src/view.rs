@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use job_runner::{FailedAttempt, Failure, JobHandle, JobRecord, Parameters, Segment};
+use job_runner::{FailedAttempt, Failure, JobHandle, JobRecord, Parameters, Segment, store::Holder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,6 +36,12 @@ pub(crate) struct View {
     /// The place in a trace from which the job was submitted: its header `traceparent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<String>,
+    /// The earlier job whose request this one runs again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    again_of: Option<AgainBody>,
+    /// Of engines that share a store: which of them has the job, and until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<EngineBody>,
     /// The version of the graph that the job reads.
     #[serde(skip_serializing_if = "Option::is_none")]
     graph_version: Option<String>,
@@ -51,6 +57,44 @@ pub(crate) struct View {
     /// Segments of the result.
     #[schema(format = "uint64")]
     segments_total: usize,
+}
+
+/// An earlier job.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AgainBody {
+    job_id: String,
+    /// Its state; `removed` if its graph has no such job any more.
+    state: String,
+}
+
+impl AgainBody {
+    /// Only a job of the same graph is told, so that no client learns of jobs of others. It may block.
+    fn of(api: &Context, record: &JobRecord) -> Result<Option<Self>, ApiFailure> {
+        let Some(id) = record.spec.options().again_of else { return Ok(None) };
+        let found = api.reader.record(id)?.filter(|found| found.spec.graph() == record.spec.graph());
+        let state = found.map_or_else(|| "removed".to_owned(), |found| found.state.to_string());
+        Ok(Some(Self { job_id: id.to_string(), state }))
+    }
+}
+
+/// The engine that has a job of a shared store.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EngineBody {
+    /// Its id: that of the claimant, as the store has it.
+    id: String,
+    /// Whether it is the engine that answers.
+    is_here: bool,
+    /// The end of its lease, by the clock of the store. While the engine lives, it renews the lease.
+    #[schema(format = "uint64")]
+    lease_until: u64,
+}
+
+impl From<Holder> for EngineBody {
+    fn from(holder: Holder) -> Self {
+        Self { id: holder.claimant, is_here: holder.is_asked, lease_until: millis(holder.until) }
+    }
 }
 
 /// The most that a job may use.
@@ -112,9 +156,12 @@ impl View {
         let record = snapshot.record.clone();
         let attempts = api.reader.failed_attempts(&record)?;
         let result = if record.state.is_complete() { api.reader.result(record.id)? } else { None };
+        let engine = if record.state.is_complete() { None } else { api.engine.holder(record.id)? };
+        let again_of = AgainBody::of(api, &record)?;
         let segments =
             result.as_ref().and_then(|result| result.list.as_ref()).map_or(&[][..], |list| list.segments());
-        Ok(Self::new(snapshot.into(), &record, attempts, segments))
+        let view = Self::new(snapshot.into(), &record, attempts, segments);
+        Ok(Self { again_of, engine: engine.map(EngineBody::from), ..view })
     }
 
     fn new(job: Overview, record: &JobRecord, attempts: Vec<FailedAttempt>, segments: &[Segment]) -> Self {
@@ -127,6 +174,8 @@ impl View {
             priority: options.priority,
             class: options.class.as_str(),
             trace: options.trace_parent.clone(),
+            again_of: None,
+            engine: None,
             graph_version: options.graph_version.clone(),
             deadline: options.deadline.map(millis),
             budget: BudgetBody {

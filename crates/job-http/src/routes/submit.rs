@@ -33,7 +33,7 @@ pub(crate) struct AlgorithmAction {
     action_id: Option<String>,
 }
 
-/// Extension: what lists are filtered by.
+/// Extension: what lists are filtered by, and the job that is run again.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Marks {
@@ -41,14 +41,22 @@ pub(crate) struct Marks {
     owner: Option<String>,
     /// Extension: the labels of the job, separated by commas.
     label: Option<String>,
+    /// Extension: the id of the job whose request this one runs again. It may be removed by now.
+    again_of: Option<String>,
 }
 
 impl Marks {
-    fn put_on(self, mut spec: JobSpec) -> JobSpec {
+    fn put_on(self, mut spec: JobSpec) -> Result<JobSpec, ApiFailure> {
         if let Some(owner) = self.owner {
             spec = spec.owner(owner);
         }
-        self.label.iter().flat_map(|labels| labels.split(',')).fold(spec, JobSpec::label)
+        if let Some(job) = self.again_of {
+            let wrong = |_| {
+                ApiFailure::parameter(format!("parameter again_of is {}: it must be the id of a job", shown(&job)))
+            };
+            spec = spec.again_of(job.parse().map_err(wrong)?);
+        }
+        Ok(self.label.iter().flat_map(|labels| labels.split(',')).fold(spec, JobSpec::label))
     }
 }
 
@@ -202,7 +210,7 @@ pub(crate) async fn submit(
         let sent = (body.len() <= JobSpec::MAX_RAW_REQUEST).then(|| body.clone());
         let asked = action.asked(api, &graph, body)?;
         let mode = action.mode(&asked, api.dialect)?;
-        let spec = marks.put_on(graph.of(asked.spec));
+        let spec = marks.put_on(graph.of(asked.spec))?;
         let spec = match sent {
             Some(body) => wire::sent_as(spec, &body),
             None => spec,

@@ -28,11 +28,14 @@ impl Service {
 #[tokio::test]
 async fn a_job_goes_from_start_to_end_without_the_name_of_a_service() {
     let service = with(both);
-    let body = r#"{"kind":"vertex_filter","parameters":{"rows":3},"owner":"Sarah","labels":["nightly"]}"#;
+    let body = r#"{"kind":"vertex_filter","parameters":{"rows":3},"owner":"Sarah","labels":["nightly"],
+        "againOf":"018bcfe5-6800-7000-8000-000000000000"}"#;
     let submitted = service.ask("POST", JOBS, body).await;
     let id = submitted.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(submitted.status, 202);
     assert_eq!(submitted.headers["location"], format!("{JOBS}/{id}"));
+    let record = service.engine.reader().record(id.parse().unwrap()).unwrap().unwrap();
+    assert_eq!(record.spec.options().again_of.unwrap().to_string(), "018bcfe5-6800-7000-8000-000000000000");
     let waiting = json!({"id": id, "kind": "vertex_filter", "state": "waiting", "progress": 0, "attempt": 0, "rows": 0,
         "submittedAt": "2024-05-23T09:54:00.000000Z"});
     assert_eq!(submitted.json(), waiting);

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use job_runner::{
-    JobKind, JobSpec, PageRequest, Parameters,
+    JobId, JobKind, JobSpec, PageRequest, Parameters,
     job_core::{
         shown,
         strict::{self, InvalidBody, Raw},
@@ -39,6 +39,8 @@ struct Body<'b> {
     parameters: Option<Raw<'b>>,
     owner: Option<String>,
     labels: Option<Vec<String>>,
+    #[serde(rename = "againOf")]
+    again_of: Option<JobId>,
 }
 
 /// Submits a job.
@@ -107,30 +109,35 @@ fn preferred(headers: &HeaderMap) -> std::time::Duration {
     std::time::Duration::from_secs(seconds.unwrap_or(0).into())
 }
 
-/// What a body asks for.
+/// The work and the marks that a body asks for.
 pub(crate) struct Asked {
     pub(crate) kind: JobKind,
     pub(crate) parameters: Parameters,
     owner: Option<String>,
     labels: Vec<String>,
+    again_of: Option<JobId>,
 }
 
 impl Asked {
     /// Reads a body.
     pub(crate) fn read(text: &str) -> Result<Self, ApiFailure> {
         let refused = |invalid: InvalidBody| ApiFailure::parameter(invalid.to_string());
-        let Body { kind, parameters, owner, labels } = strict::read("the body", text).map_err(refused)?;
+        let Body { kind, parameters, owner, labels, again_of } = strict::read("the body", text).map_err(refused)?;
         let kind = kind.filter(|kind| !kind.is_empty());
         let kind = kind.ok_or_else(|| ApiFailure::parameter("kind is missing: name the work"))?;
         let given = parameters.map_or("{}", |parameters| parameters.as_str());
         let parameters = strict::object("parameters", given.to_owned()).map_err(refused)?;
-        Ok(Self { kind: JobKind::named(&kind), parameters, owner, labels: labels.unwrap_or_default() })
+        let (kind, labels) = (JobKind::named(&kind), labels.unwrap_or_default());
+        Ok(Self { kind, parameters, owner, labels, again_of })
     }
 
-    /// Puts owner and labels on the work.
+    /// Puts owner, labels and the earlier job on the work.
     pub(crate) fn put_on(self, mut spec: JobSpec) -> JobSpec {
         if let Some(owner) = self.owner {
             spec = spec.owner(owner);
+        }
+        if let Some(job) = self.again_of {
+            spec = spec.again_of(job);
         }
         self.labels.into_iter().fold(spec, JobSpec::label)
     }
