@@ -7,7 +7,10 @@ mod adjacency;
 mod build;
 mod value;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
@@ -120,6 +123,8 @@ pub struct Graph {
     out: Adjacency,
     into: Adjacency,
     both: Adjacency,
+    /// The vertices in the order of their ids, from the first time that it is asked for.
+    by_name: OnceLock<Vec<VertexIndex>>,
 }
 
 impl Graph {
@@ -145,6 +150,26 @@ impl Graph {
     #[must_use]
     pub fn find(&self, id: &str) -> Option<VertexIndex> {
         self.by_id.get(id).copied()
+    }
+
+    /// Ids that begin with `prefix`, at most `limit` of them, in their order. The first call sorts all ids.
+    ///
+    /// ```
+    /// let graph = job_demo::movies::load()?;
+    /// assert_eq!(graph.ids_with("Sev", 20), ["Seven Winters in Lhasa", "Seventeen Kites"]);
+    /// assert_eq!(graph.ids_with("S", 2), ["Salt and Lanterns", "Sarah"]);
+    /// # Ok::<(), job_demo::movies::SampleError>(())
+    /// ```
+    #[must_use]
+    pub fn ids_with(&self, prefix: &str, limit: usize) -> Vec<&str> {
+        let sorted = self.by_name.get_or_init(|| {
+            let mut all: Vec<VertexIndex> = (0..self.vertex_count()).collect();
+            all.sort_unstable_by_key(|&vertex| self.id(vertex));
+            all
+        });
+        let first = sorted.partition_point(|&vertex| self.id(vertex) < prefix);
+        let from = sorted.iter().skip(first).map(|&vertex| self.id(vertex));
+        from.take_while(|id| id.starts_with(prefix)).take(limit).collect()
     }
 
     /// The id of a vertex, or the empty string for an index that is not of this graph.

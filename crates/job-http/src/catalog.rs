@@ -54,6 +54,30 @@ pub trait GraphCatalog: Debug + Send + Sync + 'static {
     fn check(&self, graph: &Graph, request: &JobRequest) -> Result<JobSpec, ApiFailure> {
         Ok(request.spec(graph))
     }
+
+    /// Ids of vertices that begin with `prefix`, at most `limit` of them, which the page offers where a vertex is typed;
+    /// `None`, the default, if this host offers none. It is called at each pause in typing, on a blocking thread, and an
+    /// answer that takes longer than a second comes too late. So it should look the prefix up, not search.
+    ///
+    /// ```
+    /// # use job_http::{Graph, GraphCatalog};
+    /// #[derive(Debug)]
+    /// struct Movies(Vec<String>);
+    ///
+    /// impl GraphCatalog for Movies {
+    ///     # fn find(&self, _: &str, name: &str) -> Option<Graph> { (name == "movies").then(|| Graph::new("movies")) }
+    ///     fn complete(&self, _: &Graph, prefix: &str, limit: usize) -> Option<Vec<String>> {
+    ///         // The ids are sorted, so those with one prefix are neighbours.
+    ///         let first = self.0.partition_point(|id| id.as_str() < prefix);
+    ///         let with_prefix = self.0.iter().skip(first).take_while(|id| id.starts_with(prefix));
+    ///         Some(with_prefix.take(limit).cloned().collect())
+    ///     }
+    /// }
+    /// ```
+    fn complete(&self, graph: &Graph, prefix: &str, limit: usize) -> Option<Vec<String>> {
+        let _ = (graph, prefix, limit);
+        None
+    }
 }
 
 /// A graph that the host serves.

@@ -23,6 +23,7 @@ pub(crate) mod own;
 pub(crate) mod status;
 pub(crate) mod submit;
 mod sync;
+mod vertices;
 mod view;
 
 use axum::{
@@ -52,6 +53,7 @@ pub(crate) fn of_surface(api: &Context) -> (Router<Context>, OpenApi) {
     };
     let placed =
         placed.routes(routes!(events::events)).routes(routes!(explain::explain)).routes(routes!(graphs::graphs));
+    let placed = placed.routes(routes!(vertices::ids));
     let placed = if api.surface.is_managed() {
         placed.routes(routes!(managed::v1)).routes(routes!(managed::v2))
     } else {

@@ -211,4 +211,9 @@ impl job_http::GraphCatalog for Host {
         check(&self.graphs, &spec).map_err(|Refused { code, message }| ApiError::new(code, message))?;
         Ok(spec)
     }
+
+    fn complete(&self, graph: &job_http::Graph, prefix: &str, limit: usize) -> Option<Vec<String>> {
+        let graph = self.graphs.get(&graph.key).ok()?;
+        Some(graph.ids_with(prefix, limit).into_iter().map(str::to_owned).collect())
+    }
 }

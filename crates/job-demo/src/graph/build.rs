@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use thiserror::Error;
@@ -92,6 +92,7 @@ impl GraphBuilder {
             vertices,
             edges,
             by_id,
+            by_name: OnceLock::new(),
         }
     }
 }

@@ -26,6 +26,7 @@ async fn the_document_describes_every_operation() {
         operations,
         [
             "cancelJob",
+            "completeVertices",
             "countJobs",
             "downloadRows",
             "executeAlgorithm",

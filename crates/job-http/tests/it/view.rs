@@ -1,13 +1,18 @@
 //! All that is known about one job, the kinds of work, and what a page finds in a list.
 
 use axum::{body::Body, http::Request};
-use job_http::Api;
+use job_http::{Api, Graph, GraphCatalog};
 use job_runner::{
-    Declaration, Engine, JobContext, JobError, JobKind, JobSpec, Parameter, ParameterType, RetryPolicy,
-    store::MemoryStore,
+    Declaration, Engine, JobContext, JobError, JobId, JobKind, JobSpec, Parameter, ParameterType, RetryPolicy,
+    store::{MemoryStore, SharedMemory},
 };
+use parking_lot::Mutex;
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use crate::host::{MOVIES, Service, builder, over, service, with};
 
@@ -187,4 +192,112 @@ async fn jobs_are_counted_by_state() {
     assert_eq!(get(&service, "/operator/jobs/counts").await["counts"]["waiting"], of(2));
     let some = get(&service, "/operator/jobs/counts?state=failed,waiting&kind=shortest_path").await;
     assert_eq!(some, json!({"counts": {"failed": of(1), "waiting": of(0)}}));
+}
+
+/// Waits until the answer at a path has this member.
+async fn until(service: &Service, path: &str, name: &str) -> Value {
+    loop {
+        let view = get(service, path).await;
+        if !view[name].is_null() {
+            return view;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_engine_that_has_a_job_of_a_shared_store_is_told() {
+    let store = SharedMemory::new(MemoryStore::default());
+    let (end, ends) = mpsc::channel::<()>();
+    let ends = Mutex::new(ends);
+    let body = move |_: &mut JobContext| {
+        let _ = ends.lock().recv();
+        Ok(())
+    };
+    let reads = Engine::builder_shared(Arc::new(store.claimant())).open().unwrap();
+    let runs = Engine::builder_shared(Arc::new(store)).algorithm("long", body).open().unwrap();
+    let (runs, reads) = (over(Arc::new(runs), |api| api), over(Arc::new(reads), Api::operator));
+    let id = runs.submit(JobSpec::algorithm("long"));
+    let path = format!("{MOVIES}/jobs/{id}");
+    let own = until(&runs, &path, "engine").await;
+    let other = get(&reads, &path).await["engine"].take();
+    assert_eq!((&own["engine"]["isHere"], &other["isHere"]), (&json!(true), &json!(false)));
+    assert_eq!(own["engine"]["id"], other["id"]);
+    assert!(other["leaseUntil"].as_u64() > own["submitted"].as_u64());
+    assert_eq!(get(&reads, &format!("/operator/jobs/{id}")).await["engine"]["id"], other["id"]);
+    drop(end);
+    runs.engine.job(id).unwrap().unwrap().wait().unwrap();
+    assert_eq!(get(&runs, &path).await["engine"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_engine_alone_has_no_lease() {
+    let service = service();
+    let id = service.submit(JobSpec::vertex_filter());
+    assert_eq!(get(&service, &format!("{MOVIES}/jobs/{id}")).await["engine"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_job_that_runs_another_again_tells_it_also_when_that_is_removed() {
+    let service = service();
+    let first = service.run(JobSpec::vertex_filter());
+    let foreign = service.engine.submit(JobSpec::vertex_filter().with_graph("other/movies")).unwrap().id();
+    let again = async |of: JobId| {
+        let submitted = service.post(&format!("/vertices/action?action_id=query&again_of={of}"), "{}").await;
+        let id = submitted.json()["jobId"].as_str().unwrap().to_owned();
+        (id.clone(), get(&service, &format!("{MOVIES}/jobs/{id}")).await["againOf"].take())
+    };
+    let (second, told) = again(first).await;
+    assert_eq!(told, json!({"jobId": first.to_string(), "state": "succeeded"}));
+    let view = get(&service, &format!("{MOVIES}/jobs/{first}")).await;
+    assert_eq!(view["againOf"], Value::Null);
+    assert!(service.engine.remove(first).unwrap());
+    let told = get(&service, &format!("{MOVIES}/jobs/{second}")).await["againOf"].take();
+    assert_eq!(told, json!({"jobId": first.to_string(), "state": "removed"}));
+    let (_, told) = again(foreign).await;
+    assert_eq!(told["state"], "removed", "nothing is told of other graphs");
+    let refused = service.post("/vertices/action?action_id=query&again_of=7", "{}").await.error();
+    assert_eq!((refused.0, refused.1.as_str()), (400, "GES.8005"));
+    assert_eq!(refused.2, "parameter again_of is 7: it must be the id of a job");
+}
+
+/// Its ids of vertices are a prefix and a number.
+#[derive(Debug)]
+struct Completing;
+
+impl GraphCatalog for Completing {
+    fn find(&self, _: &str, name: &str) -> Option<Graph> {
+        (name == "movies").then(|| Graph::new("movies"))
+    }
+
+    fn complete(&self, _: &Graph, prefix: &str, _: usize) -> Option<Vec<String>> {
+        if prefix == "slow" {
+            thread::sleep(Duration::from_secs(2));
+        }
+        Some((0..100).map(|n| format!("{prefix}{n}")).collect())
+    }
+}
+
+#[tokio::test]
+async fn a_host_completes_ids_of_vertices_within_bounds() {
+    let engine = Arc::new(builder(Arc::new(MemoryStore::default())).open().unwrap());
+    let router = Api::new(Arc::clone(&engine), Completing).router();
+    let service = Service { engine, router };
+    let found = async |query: &str| {
+        let found = get(&service, &format!("{MOVIES}/vertices/ids{query}")).await["vertices"].take();
+        found.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("").await.len(), 20, "whatever the host gives");
+    assert_eq!(found("?prefix=%E8%8E%8E%20%26&limit=2").await, ["莎 &0", "莎 &1"]);
+    for (query, expected) in [
+        ("?limit=21".to_owned(), (400, "GES.8005")),
+        ("?limit=0".to_owned(), (400, "GES.8005")),
+        (format!("?prefix={}", "x".repeat(257)), (400, "GES.8005")),
+        ("?prefix=slow".to_owned(), (503, "GES.8602")),
+    ] {
+        let (status, code, sentence) = service.get(&format!("/vertices/ids{query}")).await.error();
+        assert_eq!((status, code.as_str()), expected, "{query}: {sentence}");
+    }
+    let silent = crate::host::service().get("/vertices/ids?prefix=a").await.error();
+    assert_eq!(silent, (404, "GES.8006".to_owned(), "this service completes no ids of vertices".to_owned()));
 }
