@@ -178,8 +178,8 @@ def the_request_of_a_job_is_shown_copied_and_run_again(browser, url, shots):
             assert "it'\\''s" in copied, copied
             visit.fits()
             page.screenshot(path=f"{shots}/request-{width}-{locale}.png")
-            sent = []
-            visit.between.on("execute-algorithm", lambda route: sent.append(route.request.post_data) or route.fulfill(json={"jobId": "new"}))
+            sent, paths = [], []
+            visit.between.on("execute-algorithm", lambda route: paths.append(route.request.url) or sent.append(route.request.post_data) or route.fulfill(json={"jobId": "new"}))
             page.locator("#job-again").press("Enter")
             expect(page.locator("#ask")).to_be_visible()
             assert not sent
@@ -187,6 +187,7 @@ def the_request_of_a_job_is_shown_copied_and_run_again(browser, url, shots):
             page.locator("#ask-yes").press("Enter")
             expect(page.locator("#message")).to_contain_text(stored)
             assert sent == [digits], sent
+            assert paths[0].endswith(f"&again_of={one['jobId']}"), paths
             expect(page.locator("#job-again")).to_be_focused()
 
 

@@ -1,9 +1,11 @@
 """A new job: fields for what the service declares, errors beside them, JSON on demand, and no text is lost."""
 
+from urllib.parse import parse_qs, urlsplit
+
 from playwright.sync_api import expect
 
 from readers import hears
-from visit import Visit, job, result
+from visit import Visit, job, result, until
 
 KINDS = {"kinds": [
     {"kind": "vertex_filter"},
@@ -139,9 +141,52 @@ def the_request_of_a_job_opens_as_a_new_one(browser, url, shots):
             expect(page.locator("#kind")).to_have_value("pagerank")
             expect(field(page, "alpha")).to_have_value("0.5")
             expect(field(page, "source")).to_have_value("v9")
-            # Ids that were seen complete what is typed.
-            assert field(page, "source").get_attribute("list") == "vertices"
-            assert page.evaluate("[...document.querySelectorAll('#vertices option')].map((it) => it.value)") == ["v7", "v8"]
+
+
+OFFERED = "[...document.querySelectorAll('#vertices option')].map((it) => it.value)"
+
+
+def ids_of_vertices_complete_what_is_typed(browser, url, shots):
+    for width, locale in BOTH:
+        with Visit(browser, url, width=width, locale=locale) as visit:
+            page = opened(visit, job(1))
+            asked = []
+
+            def ids(route):
+                prefix = parse_qs(urlsplit(route.request.url).query, keep_blank_values=True)["prefix"][0]
+                asked.append(prefix)
+                route.fulfill(json={"vertices": [f"{prefix}{n}" for n in range(3)]})
+
+            visit.between.on("/vertices/ids", ids)
+            page.select_option("#kind", "pagerank")
+            source = field(page, "source")
+            assert source.get_attribute("list") == "vertices"
+            source.focus()
+            until(page, f"{OFFERED}.length === 3")
+            # A pause in typing asks, not each letter.
+            page.keyboard.type("it's &")
+            until(page, f"{OFFERED}[0] === \"it's &0\"")
+            assert asked[0] == "" and asked[-1] == "it's &" and len(asked) <= 4, asked
+            visit.fits()
+            hears(page, "completed")
+            page.screenshot(path=f"{shots}/new-ids-{width}-{locale}.png")
+            expect(source).to_be_focused()
+
+
+def a_service_without_ids_completes_nothing(browser, url, shots):
+    with Visit(browser, url) as visit:
+        page = opened(visit, job(1))
+        asked = []
+        absent = {"errorMessage": "this service completes no ids of vertices", "errorCode": "GES.8006"}
+        visit.between.on("/vertices/ids", lambda route: asked.append(route.request.url) or route.fulfill(status=404, json=absent))
+        page.select_option("#kind", "pagerank")
+        with page.expect_response("**/vertices/ids*"):
+            field(page, "source").focus()
+        page.keyboard.type("v1")
+        page.wait_for_timeout(500)
+        assert len(asked) == 1 and page.evaluate(OFFERED) == [], asked
+        for quiet in ("#message", "#new-trouble", "#parameter-source-wrong"):
+            expect(page.locator(quiet)).to_be_empty()
 
 
 def a_service_that_declares_nothing_takes_json(browser, url, shots):

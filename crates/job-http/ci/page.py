@@ -19,6 +19,7 @@ from playwright.sync_api import expect, sync_playwright
 import addresses
 import deceives
 import figures
+import follow
 import keyboard
 import live
 import new
@@ -107,7 +108,7 @@ def a_new_job_is_submitted_and_cancelled(browser, url, shots):
 
 def checks():
     named = [a_large_result_is_read_by_keyboard, the_language_is_kept_over_a_reload, a_new_job_is_submitted_and_cancelled]
-    for module in [deceives, addresses, figures, live, keyboard, new, rows, states, view, walk]:
+    for module in [deceives, addresses, figures, follow, live, keyboard, new, rows, states, view, walk]:
         named += [value for value in vars(module).values() if inspect.isfunction(value) and list(inspect.signature(value).parameters) == PARAMETERS]
     return named
 

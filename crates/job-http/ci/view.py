@@ -86,11 +86,11 @@ def a_job_that_waits_links_to_what_it_waits_for(browser, url, shots):
             page = visit.open(f"#/jobs/{waiting['jobId']}?graph=load")
             expect(page.locator("#facts")).to_contain_text(said)
             seen(visit, shots, "waits")
-            page.locator("#waits-for a").press("Enter")
+            page.locator("#links a").press("Enter")
             page.wait_for_url("**state=waiting,running,cancelling")
             page = visit.open(f"#/jobs/{awaiting['jobId']}?graph=load")
             expect(page.locator("#facts")).to_contain_text(wait)
-            page.locator("#waits-for a").press("Enter")
+            page.locator("#links a").press("Enter")
             expect(page.locator("#job-title")).to_contain_text(other["jobId"])
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 
 from playwright.sync_api import expect
 
@@ -114,6 +115,14 @@ class Visit:
         """Nothing of the page is wider than the screen."""
         wide = self.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= self.width, f"the page is {wide} wide on a screen of {self.width}"
+
+
+def until(page, expression):
+    """Waits until an expression is true. The page's policy lets no text be run inside of it, as `wait_for_function` does."""
+    give_up = time.monotonic() + PATIENCE / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < give_up, expression
+        page.wait_for_timeout(50)
 
 
 def job(number, state="succeeded", **fields):

@@ -15,7 +15,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The files that the page loads, below `/page/`.
-const FILES: [(&str, &str); 42] = [
+const FILES: [(&str, &str); 43] = [
     ("acts.js", include_str!("page/acts.js")),
     ("address.js", include_str!("page/address.js")),
     ("aside.js", include_str!("page/aside.js")),
@@ -26,6 +26,7 @@ const FILES: [(&str, &str); 42] = [
     ("details.js", include_str!("page/details.js")),
     ("dialog.js", include_str!("page/dialog.js")),
     ("download.js", include_str!("page/download.js")),
+    ("entry.js", include_str!("page/entry.js")),
     ("field.js", include_str!("page/field.js")),
     ("figures.js", include_str!("page/figures.js")),
     ("filter.js", include_str!("page/filter.js")),

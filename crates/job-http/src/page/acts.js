@@ -53,13 +53,14 @@ export async function again({ job, name, silent }) {
   if (!possible(job, silent)) return false;
   const graph = graphPath(job.graph);
   try {
-    const request = requestIn(await text(jobPath(job.jobId)), job.kind);
+    const view = await text(jobPath(job.jobId)).catch((error) => { if (!error.isAbsent) throw error; });
+    const request = view && requestIn(view, job.kind);
     if (!request) {
       say(word("notAgain"), true);
       return false;
     }
     if (!await ask({ title: word("askAgain", name), more: word("askCopy"), yes: word("again") })) return false;
-    say(word("stored", (await submit(`${graph}/${pathOf(job.kind)}`, request)).jobId));
+    say(word("stored", (await submit(`${graph}/${pathOf(job.kind)}`, request, `&again_of=${job.jobId}`)).jobId));
   } catch (error) {
     refused(error, "submit");
   }

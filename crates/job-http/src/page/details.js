@@ -2,8 +2,8 @@
 import { format } from "./address.js";
 import { here } from "./place.js";
 import { $, build, element, put } from "./put.js";
-import { exact } from "./time.js";
-import { number, size, word } from "./words.js";
+import { clock, exact } from "./time.js";
+import { number, size, state, word } from "./words.js";
 
 const SEGMENTS = 100;
 const WAITING = ["noHandler", "queued", "graphBusy", "classBusy", "suspect", "starting"];
@@ -22,12 +22,13 @@ export function parts(job) {
   build($("parts"), tasks, () => (tasks.length ? [branch(tasks)] : []));
 }
 
-// Links to what the job waits for.
-export function waitsFor(job) {
+// Links to the job that is run again, and to what the job waits for.
+export function links(job, { againOf } = {}) {
   const { reason, sentence } = job?.why ?? {};
   const jobs = job?.state !== "failed" && /^it waits for job /.test(sentence ?? "") ? sentence.match(/[0-9a-f]{8}-[0-9a-f-]{27}/g) ?? [] : [];
   const ahead = WAITING.includes(reason);
-  build($("waits-for"), [jobs, ahead, word("ahead"), here().graph], () => [
+  build($("links"), [againOf, jobs, ahead, word("ahead"), here().graph], () => [
+    ...(againOf ? [link(word("linkAgain", againOf.jobId, state(againOf.state)), { view: "job", job: againOf.jobId })] : []),
     ...jobs.map((id) => link(id, { view: "job", job: id })),
     ...(ahead ? [link(word("ahead"), { view: "list", filter: { state: "waiting,running,cancelling" } })] : []),
   ]);
@@ -37,6 +38,8 @@ function used(name, most, of, told) {
   return most === undefined ? "" : of === undefined ? word("atMost", word(name), told(most)) : `${word(name)} ${word("of", told(of), told(most))}`;
 }
 
+const engine = ({ id, isHere, leaseUntil }) => word(isHere ? "engineHere" : "engineIs", id, clock(leaseUntil));
+
 // Pairs of a word and a text, of what the service tells of this job.
 export function options(job, view) {
   const budget = view?.budget ?? {};
@@ -45,7 +48,7 @@ export function options(job, view) {
     ["owner", view?.owner], ["label", view?.labels?.join(", ")],
     ["priority", view?.priority ? number(view.priority) : ""], ["class", view?.class && word(view.class)], ["graphVersion", view?.graphVersion],
     ["deadline", view?.deadline && exact(view.deadline)], ["budget", budgets.filter(Boolean).join(", ")],
-    ["engine", view?.engine], ["trace", view?.trace],
+    ["engine", view?.engine && engine(view.engine)], ["trace", view?.trace],
   ].filter(([, text]) => text).map(([name, text]) => [name, { text }]);
 }
 

@@ -1,15 +1,18 @@
 // One job: its facts, its request and its result.
 import { allow, label } from "./buttons.js";
-import { options, parts, segments, waitsFor } from "./details.js";
+import { links, options, parts, segments } from "./details.js";
 import { downloads } from "./download.js";
 import { ended, stoppable } from "./list.js";
 import { jobPath, resultPath } from "./place.js";
 import { $, pairs, put } from "./put.js";
 import { requestIn, shownRequest } from "./request.js";
-import { Refusal, text } from "./service.js";
+import { Refusal, now, text } from "./service.js";
 import { span } from "./time.js";
 import { timeline } from "./timeline.js";
 import { number, size, state, why, word } from "./words.js";
+
+// The least time between two looks at a lease.
+const LEASE = 3000;
 
 export class Job {
   constructor(rows) {
@@ -79,12 +82,12 @@ export class Job {
   }
 
   // Reads the view of the job when it is opened and at each change of its state.
-  async look() {
+  async look(anew) {
     const { id, job } = this;
     const key = `${job.attempt} ${job.state}`;
-    if (this.looked === key) return;
-    this.looked = key;
-    const body = await text(jobPath(id)).catch((error) => { this.untold = error.message; });
+    if (this.looked === key && !anew) return;
+    Object.assign(this, { looked: key, next: now() + LEASE });
+    const body = await text(jobPath(id)).catch((error) => { this.untold = error.isAbsent ? word("notAgain") : error.message; });
     if (id !== this.id) return;
     if (body !== undefined) {
       this.view = JSON.parse(body);
@@ -116,9 +119,11 @@ export class Job {
     ].filter(([, value]) => value).map(([name, value]) => [word(name), value]);
   }
 
-  // Times change without an answer.
-  tick() {
-    if (this.job) timeline(this.job, this.view?.attempts);
+  // Times change without an answer. A lease that is over was renewed, or the job has another engine.
+  tick(mayAsk) {
+    if (!this.job) return;
+    timeline(this.job, this.view?.attempts);
+    if (mayAsk && !this.silent && !ended(this.job) && now() > Math.max(this.view?.engine?.leaseUntil, this.next)) this.look(true);
   }
 
   draw() {
@@ -129,7 +134,7 @@ export class Job {
     pairs($("facts"), this.facts());
     timeline(job, this.view?.attempts);
     parts(job);
-    waitsFor(job);
+    links(job, this.view);
     segments(this.view);
     this.request();
     label($("job-cancel"), word("cancel"), word("cancelOf", name));

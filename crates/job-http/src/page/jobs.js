@@ -4,16 +4,16 @@ import { format, parse, query } from "./address.js";
 import { Aside } from "./aside.js";
 import { allow, allowed } from "./buttons.js";
 import { dismiss, help as showHelp } from "./dialog.js";
+import { entry } from "./entry.js";
 import { figures } from "./figures.js";
 import { Filter } from "./filter.js";
 import { Job } from "./job.js";
 import { elements, members } from "./json.js";
 import { listen } from "./keys.js";
-import { seenInRequest } from "./known.js";
-import { List } from "./list.js";
+import { List, ended } from "./list.js";
 import { say } from "./message.js";
 import { New } from "./new.js";
-import { ALL, countsPath, explainPath, forget, graphs, here, listPath, ready, want } from "./place.js";
+import { ALL, countsPath, eventsPath, explainPath, forget, graphs, here, listPath, ready, want } from "./place.js";
 import { Poll } from "./poll.js";
 import { Pulse, trouble } from "./pulse.js";
 import { $, on, put } from "./put.js";
@@ -57,7 +57,6 @@ async function page(asked, signal) {
   const body = await text(`${listPath()}?${query(asked, list.most)}`, { signal });
   const answer = JSON.parse(body);
   const sent = elements(members(body).get("jobs") ?? "[]").map((job) => members(job).get("request"));
-  sent.forEach(seenInRequest);
   return { ...answer, jobs: answer.jobs.map((job, place) => ({ ...job, request: sent[place] })) };
 }
 
@@ -70,7 +69,22 @@ async function found(asked, signal) {
   return first;
 }
 
-const explain = (id, signal) => call(explainPath(id), { signal });
+// The jobs of these paths have no view.
+const plain = new Set();
+
+async function explain(id, signal) {
+  const path = listPath();
+  if (!plain.has(path)) {
+    try {
+      return await call(explainPath(id), { signal });
+    } catch (error) {
+      if (!error.isAbsent) throw error;
+    }
+  }
+  const found = await entry(id, list.jobs, signal);
+  plain.add(path);
+  return found;
+}
 
 // The jobs of the list. Jobs that keep their row but left the list are read one by one, a few at a time.
 async function overview(signal) {
@@ -118,7 +132,7 @@ const poll = new Poll(ask, shown, (error) => {
   $("reading").hidden = true;
   refused(error);
   if (error.isGone) job.gone();
-});
+}, () => (isList() || !job.job || ended(job.job) ? undefined : eventsPath(wanted.job)));
 
 const pulse = new Pulse(poll, (state) => {
   if (state === "silent" || state === "live") put($("news"), $("pulse").textContent);
@@ -276,7 +290,7 @@ on("click", {
   keys: () => showHelp(help()),
   language: () => { switchLanguage(); list.draw(); filter.draw(); job.draw(); fresh.offer(); figures(measured); },
 });
-setInterval(() => { list.tick(); job.tick(); }, 1000);
+setInterval(() => { list.tick(); job.tick(!poll.paused && !document.hidden); }, 1000);
 
 // The job that a key is about: the one that is open, or that of the row with the focus.
 const chosen = () => (isList() ? list.walk.row?.dataset.id : wanted.job);

@@ -1,23 +1,36 @@
-// Ids of vertices that were seen, which complete what is typed. No route lists the vertices of a graph.
-import { members } from "./json.js";
+// Ids of vertices that the service gives complete what is typed.
+import { idsPath } from "./place.js";
 import { element } from "./put.js";
+import { call } from "./service.js";
 
-const MOST = 300;
+const LATER = 200;
 const list = element("datalist", { id: "vertices" });
-const known = new Set();
+// The path of a service that gives none, and the last question.
+let [absent, asked, timer] = ["", new AbortController(), 0];
 document.body.append(list);
 
-// `texts` are JSON.
-export function seen(texts) {
-  const before = known.size;
-  for (const text of texts) if (text?.startsWith("\"") && text.length < 200 && known.size < MOST) known.add(JSON.parse(text));
-  if (known.size > before) list.replaceChildren(...[...known].map((id) => new Option("", id)));
+async function ask(prefix) {
+  const path = idsPath();
+  if (path === absent) return;
+  asked.abort();
+  asked = new AbortController();
+  const { signal } = asked;
+  try {
+    const { vertices } = await call(`${path}?${new URLSearchParams({ prefix })}`, { signal });
+    list.replaceChildren(...vertices.map((id) => new Option("", id)));
+  } catch (error) {
+    if (signal.aborted) return;
+    list.replaceChildren();
+    if (error.isAbsent) absent = path;
+  }
 }
 
-export function seenInRequest(request) {
-  if (!request?.startsWith("{")) return;
-  const parameters = members(request);
-  seen([parameters.get("source"), parameters.get("target")]);
+export function suggest(input) {
+  input.setAttribute("list", list.id);
+  for (const [event, pause] of [["focus", 0], ["input", LATER]]) {
+    input.addEventListener(event, () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => ask(input.value), pause);
+    });
+  }
 }
-
-export const suggest = (input) => input.setAttribute("list", list.id);

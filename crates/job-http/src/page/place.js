@@ -25,6 +25,9 @@ const jobsPath = () => (isAll() ? "operator/jobs" : `${graphPath()}/jobs`);
 export const listPath = () => (isAll() ? jobsPath() : `${jobsPath()}/overview`);
 export const countsPath = () => `${jobsPath()}/counts`;
 export const jobPath = (id) => `${jobsPath()}/${encode(id)}`;
+export const idsPath = () => `${graphPath()}/vertices/ids`;
+// The stream of events of a job; operators have none.
+export const eventsPath = (id) => (isAll() ? undefined : `${jobPath(id)}/events`);
 export const explainPath = (id) => (isAll() ? jobPath(id) : `${jobPath(id)}/explain`);
 export const resultPath = (id) => `${jobPath(id)}/${isAll() ? "rows" : "status"}`;
 

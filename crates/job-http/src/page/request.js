@@ -24,10 +24,11 @@ export const shownRequest = (request) => cut(pretty(request), SHOWN);
 const keys = new Map();
 const random = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
-export async function submit(path, body) {
-  const request = `${path} ${body}`;
+// `more` is put behind the path.
+export async function submit(path, body, more = "") {
+  const request = `${path}${more} ${body}`;
   if (!keys.has(request)) keys.set(request, random());
-  const answer = await call(path, { method: "POST", body, headers: { "Idempotency-Key": keys.get(request) } });
+  const answer = await call(path + more, { method: "POST", body, headers: { "Idempotency-Key": keys.get(request) } });
   keys.delete(request);
   return answer;
 }

@@ -2,7 +2,6 @@
 // reader's place, so that moving on never waits for the service.
 import { around } from "./damage.js";
 import { Histogram } from "./histogram.js";
-import { seen } from "./known.js";
 import { Lines } from "./lines.js";
 import { outputs } from "./outputs.js";
 import { $, build, on, put } from "./put.js";
@@ -14,8 +13,6 @@ import { number, word } from "./words.js";
 const LINES = 20;
 const PAGE = 500;
 const KEPT = 64;
-// Rows of a page whose ids are offered where a vertex is asked for.
-const SEEN = 30;
 
 export class Rows {
   // `read` gives the text of an answer; `copy` copies a text.
@@ -154,7 +151,6 @@ export class Rows {
   has(page, rows) {
     this.pages.set(page, { rows });
     this.shape.learn(rows);
-    if (["pair", "object"].includes(this.shape.kind)) seen(rows.slice(0, SEEN).map((row) => this.shape.cells(row)?.get("id")));
   }
 
   // Asks once more for the pages that could not be read.

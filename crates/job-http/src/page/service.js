@@ -15,6 +15,11 @@ export class Refusal extends Error {
     Object.assign(this, { status, code, plain });
   }
 
+  // Whether the service does not have the path.
+  get isAbsent() {
+    return this.status === 404 || this.status === 405;
+  }
+
   // Whether the service does not have the job.
   get isGone() {
     return this.code === "GES.8301" && this.status === 400;
@@ -66,6 +71,19 @@ export async function text(path, { signal = AbortSignal.timeout(PATIENCE), ...op
 }
 
 export const call = async (path, options) => JSON.parse(await text(path, options));
+
+// The values of a stream of events as they come; undefined for each sign of life between them.
+export async function* events(path, signal) {
+  const response = await answer(path, { signal });
+  if (!response.ok || !response.body) throw new Error();
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let [left, part] = ["", await reader.read()]; !part.done; part = await reader.read()) {
+    yield undefined;
+    const whole = (left + part.value).split("\n\n");
+    left = whole.pop();
+    for (const [, data] of whole.map((event) => /^data: ?(.*)/m.exec(event)).filter(Boolean)) yield JSON.parse(data);
+  }
+}
 
 // An answer of any size and form.
 export async function blob(path) {
