@@ -477,8 +477,8 @@ JobStatus job_id_parse(const char *id, size_t length, struct JobId *job);
 // Submits a job. `spec` is JSON: `{"kind": K, "graph": NAME, "parameters": {...}, "options": {...}}`. The kind is
 // `"vertex_filter"`, `"edge_filter"`, `{"algorithm": NAME}` or `{"action": NAME}`; parameters and options may be left
 // out. The options are `priority`, `class`, `idempotency_key`, `graph_version`, `reuse`, `deadline`, `budget`,
-// `keep_rows`, `max_attempts`, `owner`, `labels`, `trace_parent` (a `traceparent` of W3C Trace Context) and `again_of` (the
-// id of the job whose request this one runs again).
+// `keep_rows`, `max_attempts`, `owner`, `labels`, `trace_parent` and `again_of`. `trace_parent` is a `traceparent` of W3C
+// Trace Context. `again_of` is the id of an earlier job, whose request this one runs again.
 //
 // When this call has returned JOB_OK, the job is stored and will run. `wait_ms` is how long
 // the call waits for room in a full queue; with 0 it does not wait.

@@ -55,8 +55,8 @@ pub trait GraphCatalog: Debug + Send + Sync + 'static {
         Ok(request.spec(graph))
     }
 
-    /// Ids of vertices that begin with `prefix`, at most `limit` of them, which the page offers where a vertex is typed;
-    /// `None`, the default, if this host offers none. It is called at each pause in typing, on a blocking thread, and an
+    /// Ids of vertices that begin with `prefix`, at most `limit` of them. The page offers them where a vertex is typed.
+    /// `None`, the default, says that this host offers none. It is called at each pause in typing, on a blocking thread, and an
     /// answer that takes longer than a second comes too late. So it should look the prefix up, not search.
     ///
     /// ```

@@ -62,7 +62,7 @@ pub trait SharedStore: Store {
     /// When the store fails. The leases then end by themselves.
     fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError>;
 
-    /// The claimant that holds a claim on a job; `None` if nobody does, or if the store does not tell. Cost: a point read.
+    /// The claimant that holds a claim on a job; `None` if there is no claim, or if the store does not tell. Cost: a point read.
     ///
     /// # Errors
     /// When the store fails.

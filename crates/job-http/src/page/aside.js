@@ -23,7 +23,7 @@ export class Aside {
     this.ask();
   }
 
-  // What was asked before, as another client perhaps, counts no longer.
+  // Earlier questions, as another client perhaps, count no longer.
   async ask() {
     this.asked.abort();
     if (document.hidden || this.isQuiet()) return;

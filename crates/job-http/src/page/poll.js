@@ -50,7 +50,7 @@ export class Poll {
     this.#rest();
   }
 
-  // Nobody looks, or somebody does again. A stream is open only while somebody does.
+  // The page is paused or hidden, or is looked at again. A stream is open only while it is looked at.
   #rest() {
     this.#since = performance.now();
     if (!this.#wanted) this.#leave();

@@ -28,7 +28,7 @@ export function build(box, from, make) {
   return true;
 }
 
-// What is done at an event, by the id of the element.
+// Listens for an event, by the ids of elements.
 export function on(event, acts) {
   for (const [id, act] of Object.entries(acts)) $(id).addEventListener(event, act);
 }

@@ -19,7 +19,7 @@ const REFUSALS = {
 // The keys of the help; each language says what they do, in this order.
 const KEYS = ["↑ ↓, k j", "Home End PgUp PgDn", "← →", "Enter", "x", "c", "r", "/", "Esc", "?"];
 
-// What each language says alike of a job: states that say all, and sentences made of other words.
+// Both languages have these: states that say all, and sentences made of other words.
 const REASONS = {
   succeeded: () => "", cancelled: () => "", removed: () => "", delayed: (_, job) => retries(job), running: (_, job) => steps(job),
 };

@@ -24,15 +24,15 @@ use crate::{
 
 /// The least time between two events about progress. An event about a change of state is sent at once.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
-/// The most time between two looks at the rows so far, whose growth wakes nobody, and between two signs of life.
+/// The most time between two looks at the rows so far, whose growth is no change, and between two signs of life.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Extension: the progress of a job, as server-sent events.
 ///
 /// Each event is called `job`; its data is the answer of `explain`. There is one at once, one at every change, and a
 /// last one when the job is complete; then the stream ends. A change of state is sent at once, one of progress or
-/// place in the queue at most four times a second, one of rows about once a second. Time that passes is no change. While
-/// nothing changes, a comment each second says that the stream lives.
+/// place in the queue at most four times a second. Rows are looked at once a second. Time that passes is no change.
+/// While nothing changes, a comment each second says that the stream lives.
 ///
 /// A client that asks again with the id of the last one (`Last-Event-ID`, as browsers do) gets 204: there is nothing
 /// more.

@@ -193,7 +193,7 @@ async fn events_come_when_there_is_news_and_time_that_passes_is_none() {
     assert!(body.frame().await.is_none());
 }
 
-/// Rows wake nobody, and are told about once a second. A stream without news says that it lives.
+/// Growth of rows is no change, and is told about once a second. A stream without news says that it lives.
 #[tokio::test]
 async fn events_tell_of_rows_and_of_life() {
     let (said, says) = mpsc::channel();

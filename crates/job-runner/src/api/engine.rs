@@ -273,8 +273,8 @@ impl Engine {
         Ok(job.snapshot().explanation)
     }
 
-    /// Which of the engines on a shared store has a job, and until when its lease holds; `None` if none has it, and of an
-    /// engine that has its store for itself. Cost: a point read.
+    /// The engine on a shared store that has a job, and the end of its lease. `None` if no engine has it, or if this engine
+    /// has its store for itself. Cost: a point read.
     ///
     /// ```
     /// # use std::sync::Arc;

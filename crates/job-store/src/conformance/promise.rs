@@ -171,7 +171,7 @@ promises! {
     Release
     /// The end of a job ends its claim.
     ClaimEnds
-    /// Whoever holds a job is told, with the end of the lease, to every claimant.
+    /// Every claimant is told which one holds a job, and the end of the lease.
     Holder
     /// Every claimant may cancel a job. The claimant that has the job sees the cancel by the new revision.
     Cancel
