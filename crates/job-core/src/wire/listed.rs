@@ -115,8 +115,8 @@ fn capitalized(word: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// The body with which a client asked for the work, as lists show it: the one that is kept with the job, or else one that
-/// is made of kind and parameters.
+/// The body with which a client asked for the work, as lists show it. Without a body that was kept with the job, one is made
+/// of kind and parameters.
 ///
 /// ```
 /// use job_core::{JobSpec, wire};
