@@ -21,7 +21,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Reads the facts of the machine, and measures for half a second each what a disk, a core and the memory do:
+    /// Reads the facts of the machine, and measures its disk, a core and the memory for half a second each. The figures are
     /// fsyncs of a file in `directory`, rows that `serde_json` writes, and bytes that are copied.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 const PARENT: &str = "traceparent";
 
-/// What one process exports of `work`.
+/// The spans that one process exports of `work`.
 fn exported(work: impl FnOnce()) -> Vec<SpanData> {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();

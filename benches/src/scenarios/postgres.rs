@@ -94,8 +94,8 @@ fn jobs(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The goal beside a peer. `graphile_worker` deletes a finished job and we keep it, so a drain beside it has a goal
-/// of its own, unless its handler keeps a record too.
+/// The goal beside a peer. A drain beside `graphile_worker` has a goal of its own, since it deletes a finished job and we
+/// keep it. If its handler keeps a record too, the goal is that of the others.
 fn goal(what: &str, peer: Peer, deleting: f64) -> f64 {
     if what.starts_with("drain") && peer == GRAPHILE_BATCHED { deleting } else { 2.0 }
 }

@@ -1,7 +1,7 @@
 //! graphile_worker on PostgreSQL. As shipped, every job is fetched and ended by a statement of its own.
 //! `variant=batched` takes 500 jobs at once through its local queue and ends them together every 5 ms: the fastest
 //! that its options offer. `variant=recorded` is the same with a handler that leaves a row about its job in a table of
-//! its own: the library deletes a finished job, and an engine that is asked for its status later needs a record.
+//! its own. For the library deletes a finished job, and a status that is asked for later needs a record.
 
 use std::{
     any::Any,

@@ -92,7 +92,7 @@ pub(super) struct Work<'a> {
     pub(super) workers: usize,
     /// The directory of exported files.
     pub(super) exports: Option<&'a Path>,
-    /// Whether parameters that nobody knows are left out of requests.
+    /// Whether parameters that no declaration has are left out of requests.
     pub(super) lenient: bool,
 }
 

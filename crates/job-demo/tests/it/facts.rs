@@ -1,5 +1,5 @@
-//! What later editions of the API changed, and where its pages differ: row by row of the table in docs/http.md. Each row
-//! is some requests to a server of the demo. Their answers are in `golden/facts`; `JOB_WRITE_GOLDEN=1` writes them anew.
+//! The changes of later editions of the API, and the differences of its pages: row by row of the table in docs/http.md.
+//! Each row is some requests to a server of the demo. Their answers are in `golden/facts`; `JOB_WRITE_GOLDEN=1` writes them anew.
 
 use std::{collections::BTreeSet, env, fs, path::PathBuf};
 

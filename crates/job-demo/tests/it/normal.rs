@@ -53,7 +53,7 @@ fn is_id(text: &str) -> bool {
     })
 }
 
-/// What stands for a time or a duration in an answer, by the name of its member.
+/// The text that stands for a time or a duration in an answer, by the name of its member.
 pub(crate) fn stands_for(name: &str, value: &str) -> Option<&'static str> {
     match name {
         "runtime" => Some("0.01"),

@@ -43,7 +43,7 @@ fn from_a_run(text: &str) -> (usize, String) {
     let server = Server::of(command(directory.path()).args(["serve", "--listen", "127.0.0.1:0"]));
     let mut ids = Ids::default();
     let (mut out, mut rest, mut blocks) = (String::new(), text, 0);
-    // What a block sets is there in the next ones, as in the shell of a reader.
+    // A variable of one block is there in the next ones, as in the shell of a reader.
     let mut before = String::new();
     while let Some((head, tail)) = rest.split_once(LINES) {
         let (lines, tail) = tail.split_once(SAMPLE).expect("lines of docs/http.md are followed by a sample");

@@ -243,7 +243,7 @@ fn a_server_writes_its_log_as_json_and_serves_its_metrics() {
     assert_eq!((&ended["level"], &ended["job"]), (&"INFO".into(), &id.into()));
 }
 
-/// By default a parameter that nobody knows is refused.
+/// By default an unknown parameter is refused.
 #[test]
 fn a_server_ignores_unknown_parameters_if_it_is_told_to() {
     let directory = tempfile::tempdir().unwrap();

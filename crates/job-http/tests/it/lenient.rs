@@ -1,4 +1,4 @@
-//! Parameters that nobody knows: refused by default, or left out and told.
+//! Unknown parameters: refused by default, or left out and told.
 
 use std::sync::Arc;
 

@@ -133,7 +133,7 @@ async fn a_body_that_the_host_has_set_stays() {
     assert_eq!(listed(&service, Dialect::Document).await, r#"{"secretKey":"..."}"#);
 }
 
-/// What is sent anew after an outage, say, is another body of the same request.
+/// A client that sends a request anew after an outage may spell it in another way.
 #[tokio::test]
 async fn the_same_request_in_another_spelling_is_the_same_job() {
     let service = with(surfaces);

@@ -122,7 +122,8 @@ impl Asked {
     /// Reads a body.
     pub(crate) fn read(text: &str) -> Result<Self, ApiFailure> {
         let refused = |invalid: InvalidBody| ApiFailure::parameter(invalid.to_string());
-        let Body { kind, parameters, owner, labels, again_of } = strict::read("the body", text).map_err(refused)?;
+        let Body { kind, parameters, owner, labels, again_of } =
+            strict::read("the body", text).map_err(refused)?;
         let kind = kind.filter(|kind| !kind.is_empty());
         let kind = kind.ok_or_else(|| ApiFailure::parameter("kind is missing: name the work"))?;
         let given = parameters.map_or("{}", |parameters| parameters.as_str());
