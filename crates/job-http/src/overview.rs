@@ -153,11 +153,16 @@ impl Overview {
         Self::new(record, why, None, (record.size.rows, None))
     }
 
-    /// The same without what changes as time passes: the time that is left, and sentences with times.
+    /// The same without the time that is left.
     pub(crate) fn without_time(mut self) -> Self {
         if let Some(progress) = &mut self.progress {
             progress.remaining = None;
         }
+        if self.why.reason == "running" { self.without_sentence() } else { self }
+    }
+
+    /// The same without the sentence, which may have a time.
+    pub(crate) fn without_sentence(mut self) -> Self {
         self.why.sentence.clear();
         self
     }

@@ -110,48 +110,52 @@ struct Watcher {
     ended: bool,
 }
 
-/// The JSON of an event, and the same without what changes as time passes.
+/// An event.
 #[derive(Default)]
 struct News {
-    whole: String,
+    json: String,
+    /// The same without times. A change of it is told.
     timeless: String,
+    /// The same also without sentences, some of which have times. A change of it is told though no change was signalled.
+    still: String,
 }
 
 impl Watcher {
     /// The next event of the job; `None` after its end, or when the service shuts down.
     async fn next(&mut self) -> Option<Event> {
         loop {
-            let is_due = self.wait().await;
+            let pending = self.wait().await;
             if self.ended || self.api.shutdown.is_closed() {
                 return None;
             }
-            let (at, changed) = (Instant::now(), self.job.changed());
+            let (at, is_due) = (Instant::now(), pending.is_some());
+            let changed = pending.unwrap_or_else(|| self.job.changed());
             let (record, news) = self.look().await?;
             self.looked = Some(Looked { at, revision: record.revision, changed });
             self.ended = record.state.is_complete();
-            let is_new = if is_due { news.timeless != self.last.timeless } else { news.whole != self.last.whole };
+            let is_new = if is_due { news.still != self.last.still } else { news.timeless != self.last.timeless };
             if is_new {
                 self.told += 1;
                 let id = event_id(record.revision, (!self.ended).then_some(self.told));
-                let event = Event::default().event("job").id(id).data(&news.whole);
+                let event = Event::default().event("job").id(id).data(&news.json);
                 self.last = news;
                 return Some(event);
             }
         }
     }
 
-    /// Waits for a change since the last look, and for the least time between two events. Whether there was none, and the
-    /// next look is due.
-    async fn wait(&mut self) -> bool {
-        let Some(Looked { at, revision, changed }) = self.looked.take() else { return false };
+    /// Waits for a change since the last look, and for the least time between two events. If there is none until the next
+    /// look is due, it returns what waits for one.
+    async fn wait(&mut self) -> Option<Changed> {
+        let Looked { at, revision, mut changed } = self.looked.take()?;
         if self.ended {
-            return false;
+            return None;
         }
-        let is_due = tokio::select! {
-            () = changed => false,
-            () = sleep_until(at + LOOK_EVERY) => true,
-            () = self.api.shutdown.closed() => return false,
-        };
+        tokio::select! {
+            () = &mut changed => {}
+            () = sleep_until(at + LOOK_EVERY) => return Some(changed),
+            () = self.api.shutdown.closed() => return None,
+        }
         let until = at + PROGRESS_EVERY;
         loop {
             let state = self.job.state_changed();
@@ -159,12 +163,12 @@ impl Watcher {
             // The engine has closed before the end of the job, so there are no more events.
             self.ended = matches!(end, Some(Err(_)));
             if end.is_some() || self.job.record().revision != revision || until <= Instant::now() {
-                return is_due;
+                return None;
             }
             tokio::select! {
                 () = state => {}
                 () = sleep_until(until) => {}
-                () = self.api.shutdown.closed() => return is_due,
+                () = self.api.shutdown.closed() => return None,
             }
         }
     }
@@ -180,7 +184,8 @@ impl Watcher {
                 serde_json::to_string(overview).map_err(|error| ApiFailure::internal(&error))
             };
             let whole = json(&now)?;
-            Ok((record, News { whole, timeless: json(&now.without_time())? }))
+            let now = now.without_time();
+            Ok((record, News { json: whole, timeless: json(&now)?, still: json(&now.without_sentence())? }))
         };
         self.api.go_on(look).await.ok()
     }
