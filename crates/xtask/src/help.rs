@@ -291,12 +291,13 @@ mod tests {
     }
 
     /// The fields that clap takes as options, except hidden ones. An attribute may span several lines.
-    fn long_options(source: &str) -> Vec<&str> {
+    fn long_options(source: &str) -> Vec<String> {
         let fields = source.split("#[arg(").skip(1);
         let fields = fields.filter(|rest| rest.trim_start().starts_with("long"));
         let ends = fields.filter_map(|rest| rest.split_once(")]\n").or_else(|| rest.split_once(")\n    ]\n")));
         let shown = ends.filter(|(attribute, _)| !attribute.contains("hide ="));
-        shown.filter_map(|(_, field)| field.split(':').next()).map(str::trim).collect()
+        let names = shown.filter_map(|(_, field)| field.split(':').next());
+        names.map(|name| name.trim().replace('_', "-")).collect()
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub(super) struct Words {
     /// The dialect of the answers: `document`, `memory-2025`, `memory-2025-rows` or `database`
     #[arg(long, value_name = "NAME", default_value = "document", value_parser = dialect)]
     dialect: Dialect,
-    /// Whether a request with a unknown parameter is refused, or the parameter ignored
+    /// Whether a request with an unknown parameter is refused, or the parameter ignored
     #[arg(long, value_name = "WHAT", default_value = "refuse", value_enum)]
     unknown_parameters: Unknown,
 }
