@@ -1,17 +1,14 @@
-//! The cost of serving pages: the API beside the same bytes from a static buffer, on one server.
+//! A server with a large result, for the checks of the page and for programs that put a load on it.
 //!
 //! ```sh
 //! cargo run --release -p job-http --example load -- 127.0.0.1:8090 100000
 //! ```
 //!
-//! makes a result of this many rows and prints four addresses. Two are its first page and the same bytes from a
-//! buffer; two are a status without data and its bytes from a buffer. Point `wrk -t1 -c4 -d10` at each. The page for
-//! people is at `/`.
+//! makes a result of this many rows and prints two addresses: of its first page, and of a status without data. The page for
+//! people is at `/`. The benchmark measures both beside the same bytes from a static buffer.
 
 use std::{env, error::Error, process::ExitCode, sync::Arc};
 
-use axum::{Router, body::Body, http::Request, routing::get};
-use bytes::Bytes;
 use job_http::{Api, Graph, GraphCatalog};
 use job_runner::{
     Engine, JobContext, JobId, JobSpec,
@@ -19,7 +16,6 @@ use job_runner::{
 };
 use serde_json::json;
 use tokio::net::TcpListener;
-use tower::ServiceExt;
 
 #[derive(Debug)]
 struct Host;
@@ -72,19 +68,8 @@ fn vertices(ctx: &mut JobContext) -> Result<(), job_runner::JobError> {
 async fn serve(listen: &str, engine: Arc<Engine>, done: JobId, waiting: JobId) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(listen).await?;
     let listen = listener.local_addr()?;
-    let api = Api::new(engine, Host).page("p").router();
-    let path = |id: JobId| format!("/ges/v1.0/p/graphs/load/jobs/{id}/status");
-    let mut router = api.clone();
     for (name, id) in [("page", done), ("state", waiting)] {
-        let answer = api.clone().oneshot(Request::get(path(id)).body(Body::empty())?).await?;
-        let bytes: Bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await?;
-        println!(
-            "{name}: http://{listen}{} and, as a buffer of {} bytes, http://{listen}/buffer/{name}",
-            path(id),
-            bytes.len()
-        );
-        let buffer = get(move || async move { ([("content-type", "application/json")], bytes) });
-        router = Router::new().route(&format!("/buffer/{name}"), buffer).fallback_service(router);
+        println!("{name}: http://{listen}/ges/v1.0/p/graphs/load/jobs/{id}/status");
     }
-    Ok(axum::serve(listener, router).await?)
+    Ok(axum::serve(listener, Api::new(engine, Host).page("p").router()).await?)
 }
