@@ -4,7 +4,7 @@ use std::{fs::File, io, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use job_core::PageRequest;
-use job_store::{Durability, Packing, RocksOptions, RocksStore, Store};
+use job_store::{JobStore, Packing, RocksOptions, RocksStore, Store};
 use rustix::fs::{Advice, fadvise};
 use serde::Serialize;
 use serde_json::json;
@@ -38,22 +38,14 @@ fn size<T: Serialize>(bench: &Bench, what: &str, rows: &[T], goal: f64) -> Resul
     let before = bytes_in(directory.path())?;
     let json = {
         let store = open(directory.path())?;
-        write(&store, rows, rows.len())?
+        let job = stored::finished(&*store, rows, rows.len())?;
+        store.get(job)?.context("find the result")?.size.bytes
     };
     let stored = (bytes_in(directory.path())? - before) as f64;
     let what = format!("bytes on disk of {} {what} / their JSON", rows.len());
     Ok(Row::new(what, "fsync at the end", Unit::Bytes, Series::once(stored))
         .beside("their JSON", Series::once(json as f64))
         .goal(Goal::CostAtMost(goal)))
-}
-
-/// Writes a finished job of `count` rows, which repeat `pool`, and returns the bytes of their JSON.
-fn write<T: Serialize>(store: &RocksStore, pool: &[T], count: usize) -> Result<u64> {
-    let job = stored::running(store)?;
-    let segment = stored::segment(store, &job, 0, pool.iter().cycle().take(count))?;
-    let bytes = segment.bytes;
-    stored::complete(store, &job, vec![segment], Durability::Synced)?;
-    Ok(bytes)
 }
 
 fn bytes_in(directory: &Path) -> io::Result<u64> {
@@ -74,7 +66,7 @@ fn cold(bench: &Bench) -> Result<Vec<Row>> {
     let stores = [bench.directory()?, bench.directory()?];
     for (directory, packing) in stores.iter().zip([Packing::Lz4, Packing::None]) {
         let store = RocksStore::open(directory.path(), RocksOptions::default().packing(packing))?;
-        write(&store, &pool, rows)?;
+        stored::finished(&store, &pool, rows)?;
     }
     let mut told = [Vec::new(), Vec::new()];
     for _ in 0..bench.size(5, 2) {

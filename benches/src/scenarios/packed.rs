@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use job_store::{Durability, ObjectOptions, Packing, PostgresOptions, PostgresStore};
+use job_store::{ObjectOptions, Packing, PostgresOptions, PostgresStore};
 use test_servers::Postgres;
 
 use super::Bench;
@@ -11,7 +11,7 @@ use crate::{
     measure::{interleave, seconds},
     report::{Goal, Row, Unit},
     stored,
-    vertices::{Vertex, vertices},
+    vertices::vertices,
 };
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
@@ -20,14 +20,13 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let rows = bench.size(1_000_000, 100_000);
     let pool = vertices(100_000);
     let directory = bench.directory()?;
+    let write = |store: &PostgresStore| stored::finished(store, &pool, rows).map(drop);
     let mut table = Vec::new();
     for (what, objects) in [("into PostgreSQL", None), ("into objects beside it", Some(directory.path()))] {
         let packed = open(&server, Packing::Lz4, objects)?;
         let plain = open(&server, Packing::None, objects)?;
-        let [packed, plain] = interleave(
-            bench.size(5, 1),
-            [&mut || seconds(|| write(&packed, &pool, rows)), &mut || seconds(|| write(&plain, &pool, rows))],
-        )?;
+        let [packed, plain] =
+            interleave(bench.size(5, 1), [&mut || seconds(|| write(&packed)), &mut || seconds(|| write(&plain))])?;
         let what = format!("write {:.1} M rows {what}, packed / not", rows as f64 / 1e6);
         table.push(
             Row::new(what, "fsync at the end", Unit::PerSecond, packed.per(rows as f64))
@@ -49,10 +48,4 @@ fn open(server: &Postgres, packing: Packing, objects: Option<&Path>) -> Result<P
         options = options.objects(ObjectOptions::at(format!("file://{}", directory.display())));
     }
     Ok(PostgresStore::open(&url, options)?)
-}
-
-fn write(store: &PostgresStore, pool: &[Vertex], rows: usize) -> Result<()> {
-    let job = stored::running(store)?;
-    let segment = stored::segment(store, &job, 0, pool.iter().cycle().take(rows))?;
-    stored::complete(store, &job, vec![segment], Durability::Synced)
 }
