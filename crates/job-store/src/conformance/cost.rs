@@ -2,9 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use job_core::Event;
-
-use super::{Broken, Fixture, at, finish, key, list, running, versioned, waiting, write};
+use super::{Broken, Fixture, at, finish, key, list, running, succeed, versioned, waiting, write};
 use crate::{Durability, Store, StoreError};
 
 /// How many other jobs or blocks the store has in the small and in the large case.
@@ -63,8 +61,7 @@ law! { Fixture;
         for (blocks, n) in SIZES.into_iter().zip(1..) {
             let running = running(store, n)?;
             let result = list(vec![write(store, key(&running, 0), 0, blocks * 10, 10)?]);
-            let done = running.apply(Event::Succeed(result.size()), at(9))?;
-            store.complete(&[(&done, &result)], Durability::Buffered)?;
+            let done = succeed(store, &running, at(9), &result, Durability::Buffered)?;
             let key = key(&done, 0);
             let windows = [("the first rows", 0), ("rows in the middle", blocks * 5), ("the last rows", blocks * 10 - 10)];
             let mut all = Vec::new();

@@ -2,7 +2,9 @@
 
 use job_core::{Event, Failure, FailureKind, JobRecord};
 
-use super::{Broken, Death, Fixture, UsageOfOne, at, finish, key, list, read, running, versioned, waiting, write};
+use super::{
+    Broken, Death, Fixture, UsageOfOne, at, finish, key, list, read, running, succeed, versioned, waiting, write,
+};
 use crate::{BlockBuilder, Durability, ErrorKind, Pin, Store};
 
 law! { Fixture;
@@ -194,9 +196,7 @@ law! { Fixture;
 fn buffered_end(store: &dyn Store, n: u64) -> Result<JobRecord, Broken> {
     let running = running(store, n)?;
     let result = list(vec![write(store, key(&running, 0), 0, 50, 7)?]);
-    let done = running.apply(Event::Succeed(result.size()), at(n * 1_000 + 2))?;
-    store.complete(&[(&done, &result)], Durability::Buffered)?;
-    Ok(done)
+    succeed(store, &running, at(n * 1_000 + 2), &result, Durability::Buffered)
 }
 
 fn is_whole(store: &dyn Store, done: &JobRecord) -> Result<(), Broken> {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use job_core::{Event, JobResult, Parameters};
+use job_core::{JobResult, Parameters};
 use serde_json::value::RawValue;
 
-use super::{Broken, Fixture, at, finish, key, list, running, waiting};
+use super::{Broken, Fixture, at, finish, key, list, running, succeed, waiting};
 use crate::{BlockBuilder, Durability, ErrorKind, Store, StoreError};
 
 /// The pattern that is looked for in the stored bytes: long, like nothing else, and hard to compress.
@@ -33,8 +33,7 @@ law! { Fixture;
         let running = running(&*store, 1)?;
         let mut result = JobResult::default();
         result.outputs.insert("mark", &MARK)?;
-        let done = running.apply(Event::Succeed(result.size()), at(9))?;
-        store.complete(&[(&done, &result)], Durability::Synced)?;
+        let done = succeed(&*store, &running, at(9), &result, Durability::Synced)?;
         let Some(store) = damaged(fixture, store)? else { return Ok(()) };
         is_told(&store.result(done.id))?;
     }
@@ -51,8 +50,7 @@ law! { Fixture;
             writer.append(block.seal())?;
         }
         let result = list(vec![writer.finish()?]);
-        let done = running.apply(Event::Succeed(result.size()), at(9))?;
-        store.complete(&[(&done, &result)], Durability::Synced)?;
+        let done = succeed(&*store, &running, at(9), &result, Durability::Synced)?;
         let Some(store) = damaged(fixture, store)? else { return Ok(()) };
         for rows in [7..8, 0..20, 5..9, 7..20] {
             let read = store.read(key(&done, 0), rows.clone(), &mut |run| {
@@ -86,8 +84,7 @@ law! { Fixture;
         }
         writer.append(block.seal())?;
         let result = list(vec![writer.finish()?]);
-        let done = running.apply(Event::Succeed(result.size()), at(9))?;
-        store.complete(&[(&done, &result)], Durability::Synced)?;
+        let done = succeed(&*store, &running, at(9), &result, Durability::Synced)?;
         let Some(store) = damaged(fixture, store)? else { return Ok(()) };
         for rows in [4_000..4_001, 0..5_000, 0..10, 4_990..5_000] {
             is_told(&store.read(key(&done, 0), rows, &mut |_| Ok(std::ops::ControlFlow::Continue(()))))?;

@@ -468,9 +468,19 @@ fn finish(store: &dyn Store, waiting: &JobRecord) -> Result<JobRecord, Broken> {
     store.insert(std::slice::from_ref(waiting), Durability::Buffered)?;
     let running = waiting.apply(Event::Start, at(5))?;
     store.replace(&running, Durability::Buffered)?;
-    let result = list(Vec::new());
-    let done = running.apply(Event::Succeed(result.size()), at(6))?;
-    store.complete(&[(&done, &result)], Durability::Buffered)?;
+    succeed(store, &running, at(6), &list(Vec::new()), Durability::Buffered)
+}
+
+/// Ends a running job with this result.
+fn succeed(
+    store: &dyn Store,
+    running: &JobRecord,
+    at: Timestamp,
+    result: &JobResult,
+    durability: Durability,
+) -> Result<JobRecord, Broken> {
+    let done = running.apply(Event::Succeed(result.size()), at)?;
+    store.complete(&[(&done, result)], durability)?;
     Ok(done)
 }
 
@@ -537,9 +547,7 @@ fn list(segments: Vec<Segment>) -> JobResult {
 fn succeeded(store: &dyn Store, n: u64, rows: u64) -> Result<JobRecord, Broken> {
     let running = running(store, n)?;
     let result = list(vec![write(store, key(&running, 0), 0, rows, 10)?]);
-    let done = running.apply(Event::Succeed(result.size()), at(n * 1_000 + 2))?;
-    store.complete(&[(&done, &result)], Durability::Synced)?;
-    Ok(done)
+    succeed(store, &running, at(n * 1_000 + 2), &result, Durability::Synced)
 }
 
 #[cfg(test)]

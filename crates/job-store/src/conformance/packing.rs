@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
-use job_core::Event;
-
-use super::{Broken, Fixture, at, key, list, running};
+use super::{Broken, Fixture, at, key, list, running, succeed};
 use crate::{BlockBuilder, Durability, SegmentKey, Store, verify};
 
 law! { Fixture;
@@ -85,8 +83,7 @@ law! { Fixture;
         }
         let stored = writer.stored_bytes();
         let result = list(vec![writer.finish()?]);
-        let done = running.apply(Event::Succeed(result.size()), at(9))?;
-        store.complete(&[(&done, &result)], Durability::Synced)?;
+        succeed(store, &running, at(9), &result, Durability::Synced)?;
         for (from, to) in [(0, 60), (0, 1), (2, 4), (3, 9), (8, 11), (30, 60), (59, 60)] {
             is_slice(store, key, &rows, from, to)?;
         }
