@@ -1,6 +1,6 @@
 //! [`GraphCatalog`]: the host's list of its graphs.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, mem};
 
 use job_runner::{JobKind, JobSpec, Parameters};
 
@@ -134,23 +134,15 @@ pub enum JobRequest {
 
 impl JobRequest {
     /// The job for the request, as the host checks it. Parameters that the engine leaves out are noted in it.
-    pub(crate) fn checked(self, api: &Context, graph: &Graph) -> Result<JobSpec, ApiFailure> {
-        let known = |kind: &JobKind, parameters| api.engine.known_parameters(kind, parameters);
-        let (request, ignored) = match self {
-            Self::VertexFilter(body) => {
-                let (body, ignored) = known(&JobKind::VertexFilter, body);
-                (Self::VertexFilter(body), ignored)
-            }
-            Self::EdgeFilter(body) => {
-                let (body, ignored) = known(&JobKind::EdgeFilter, body);
-                (Self::EdgeFilter(body), ignored)
-            }
-            Self::Algorithm { name, parameters } => {
-                let (parameters, ignored) = known(&JobKind::Algorithm(name.clone()), parameters);
-                (Self::Algorithm { name, parameters }, ignored)
-            }
+    pub(crate) fn checked(mut self, api: &Context, graph: &Graph) -> Result<JobSpec, ApiFailure> {
+        let (kind, parameters) = match &mut self {
+            Self::VertexFilter(body) => (JobKind::VertexFilter, body),
+            Self::EdgeFilter(body) => (JobKind::EdgeFilter, body),
+            Self::Algorithm { name, parameters } => (JobKind::Algorithm(name.clone()), parameters),
         };
-        Ok(api.graphs.check(graph, &request)?.ignoring(ignored))
+        let (known, ignored) = api.engine.known_parameters(&kind, mem::take(parameters));
+        *parameters = known;
+        Ok(api.graphs.check(graph, &self)?.ignoring(ignored))
     }
 
     /// The job for the request, unchecked.
