@@ -18,62 +18,44 @@ const EDGES: &str = "~/movies/edges/action?action_id=query";
 const RUN: &str = "~/movies/action?action_id=execute-algorithm";
 const PAGE: Ask = ("document", "GET", "~/movies/jobs/ID/status?limit=2&wait=30", "");
 
+/// The start of an algorithm.
+const fn run(body: &'static str) -> Ask {
+    ("document", "POST", RUN, body)
+}
+
+/// A filter of vertices.
+const fn vertices(body: &'static str) -> Ask {
+    ("document", "POST", VERTICES, body)
+}
+
 const ROWS: [Row; 24] = [
     Row(
         "12.1-property",
         &[
-            (
-                "document",
-                "POST",
-                VERTICES,
+            vertices(
                 r#"{"labels":["user"],"sorts":[{"key":"property","propertyName":"Age","orderValue":"incr"}]}"#,
             ),
             PAGE,
         ],
     ),
-    Row(
-        "12.1-id",
-        &[
-            ("document", "POST", VERTICES, r#"{"labels":["user"],"sorts":[{"key":"id","orderValue":"decr"}]}"#),
-            PAGE,
-        ],
-    ),
+    Row("12.1-id", &[vertices(r#"{"labels":["user"],"sorts":[{"key":"id","orderValue":"decr"}]}"#), PAGE]),
     Row(
         "12.1-label",
         &[("document", "POST", EDGES, r#"{"labels":["rate","friends"],"sorts":[{"key":"label"}]}"#), PAGE],
     ),
-    Row("12.1-refused", &[("document", "POST", VERTICES, r#"{"labels":["user"],"sorts":[{"key":"property"}]}"#)]),
+    Row("12.1-refused", &[vertices(r#"{"labels":["user"],"sorts":[{"key":"property"}]}"#)]),
     Row(
         "12.2-pagerank",
-        &[
-            (
-                "document",
-                "POST",
-                RUN,
-                r#"{"algorithmName":"pagerank","parameters":{"num_thread":99,"max_iterations":2147483647}}"#,
-            ),
-            PAGE,
-        ],
+        &[run(r#"{"algorithmName":"pagerank","parameters":{"num_thread":99,"max_iterations":2147483647}}"#), PAGE],
     ),
     Row(
         "12.2-label_propagation",
-        &[
-            (
-                "document",
-                "POST",
-                RUN,
-                r#"{"algorithmName":"label_propagation","parameters":{"coveragence":0.1,"weight":"Score"}}"#,
-            ),
-            PAGE,
-        ],
+        &[run(r#"{"algorithmName":"label_propagation","parameters":{"coveragence":0.1,"weight":"Score"}}"#), PAGE],
     ),
     Row(
         "12.2-k_hop",
         &[
-            (
-                "document",
-                "POST",
-                RUN,
+            run(
                 r#"{"algorithmName":"k_hop","parameters":{"source":"Sarah","k":2,"statistics":true,"num_thread":0}}"#,
             ),
             PAGE,
@@ -81,35 +63,16 @@ const ROWS: [Row; 24] = [
     ),
     Row(
         "12.2-personalrank",
-        &[
-            (
-                "document",
-                "POST",
-                RUN,
-                r#"{"algorithmName":"personalrank","parameters":{"source":"Sarah","weight":"Score"}}"#,
-            ),
-            PAGE,
-        ],
+        &[run(r#"{"algorithmName":"personalrank","parameters":{"source":"Sarah","weight":"Score"}}"#), PAGE],
     ),
     Row(
         "12.2-cluster_coefficient",
-        &[
-            (
-                "document",
-                "POST",
-                RUN,
-                r#"{"algorithmName":"cluster_coefficient","parameters":{"statistics":false}}"#,
-            ),
-            PAGE,
-        ],
+        &[run(r#"{"algorithmName":"cluster_coefficient","parameters":{"statistics":false}}"#), PAGE],
     ),
     Row(
         "12.2-shortest_path",
         &[
-            (
-                "document",
-                "POST",
-                RUN,
+            run(
                 r#"{"algorithmName":"shortest_path","parameters":{"source":"Sarah","target":"Sidney","timeWindow":{"filterName":"Datetime","filterType":"E","startTime":"1900-01-01","endTime":"2100-01-01"}}}"#,
             ),
             PAGE,
@@ -118,10 +81,7 @@ const ROWS: [Row; 24] = [
     Row(
         "12.3",
         &[
-            (
-                "document",
-                "POST",
-                RUN,
+            run(
                 r#"{"algorithmName":"k_hop","executionMode":"sync","limit":1,"parameters":{"source":"Sarah","k":1}}"#,
             ),
             (
@@ -130,12 +90,7 @@ const ROWS: [Row; 24] = [
                 RUN,
                 r#"{"algorithmName":"k_hop","limit":1,"parameters":{"source":"Sarah","k":1}}"#,
             ),
-            (
-                "document",
-                "POST",
-                RUN,
-                r#"{"algorithmName":"k_hop","executionMode":"now","parameters":{"source":"Sarah","k":1}}"#,
-            ),
+            run(r#"{"algorithmName":"k_hop","executionMode":"now","parameters":{"source":"Sarah","k":1}}"#),
         ],
     ),
     Row(
@@ -153,7 +108,7 @@ const ROWS: [Row; 24] = [
             ("memory-2025-rows", "GET", "~/movies/jobs/ID/status?limit=2&wait=30", ""),
         ],
     ),
-    Row("12.5-movies", &[("document", "POST", VERTICES, r#"{"labels":["movies"]}"#), PAGE]),
+    Row("12.5-movies", &[vertices(r#"{"labels":["movies"]}"#), PAGE]),
     Row(
         "12.5-Datetime",
         &[
@@ -166,7 +121,7 @@ const ROWS: [Row; 24] = [
             PAGE,
         ],
     ),
-    Row("12.6", &[("document", "POST", VERTICES, r#"{"labels":["user"],"limit":2}"#), PAGE]),
+    Row("12.6", &[vertices(r#"{"labels":["user"],"limit":2}"#), PAGE]),
     Row(
         "12.7",
         &[
@@ -177,7 +132,7 @@ const ROWS: [Row; 24] = [
     Row(
         "12.8",
         &[
-            ("document", "POST", RUN, r#"{ "algorithmName": "kcore" }"#),
+            run(r#"{ "algorithmName": "kcore" }"#),
             PAGE,
             ("document", "GET", "~/movies/jobs/status", ""),
             ("memory-2025", "GET", "~/movies/jobs/status", ""),
@@ -188,7 +143,7 @@ const ROWS: [Row; 24] = [
     Row(
         "12.9",
         &[
-            ("document", "POST", RUN, r#"{"algorithmName":"louvain"}"#),
+            run(r#"{"algorithmName":"louvain"}"#),
             PAGE,
             (
                 "document",
@@ -215,15 +170,10 @@ const ROWS: [Row; 24] = [
     Row(
         "12.10",
         &[
-            ("document", "POST", VERTICES, "{}"),
+            vertices("{}"),
             ("document", "POST", EDGES, "{}"),
             ("document", "POST", "~/demo/action?action_id=execute-algorithm", r#"{"algorithmName":"pagerank"}"#),
-            (
-                "document",
-                "POST",
-                RUN,
-                r#"{"algorithmName":"shortest_path","parameters":{"source":"nobody","target":"Sidney"}}"#,
-            ),
+            run(r#"{"algorithmName":"shortest_path","parameters":{"source":"nobody","target":"Sidney"}}"#),
         ],
     ),
     Row(
@@ -245,7 +195,7 @@ const ROWS: [Row; 24] = [
     Row(
         "12.12",
         &[
-            ("document", "POST", RUN, r#"{"algorithmName":"degree_correlation"}"#),
+            run(r#"{"algorithmName":"degree_correlation"}"#),
             PAGE,
             ("document", "GET", "/v1.0/demo/graphs/movies/jobs/ID/status", ""),
             ("document", "GET", "/v2/demo/graphs/movies/jobs/ID/status", ""),
@@ -255,48 +205,33 @@ const ROWS: [Row; 24] = [
     Row(
         "12.13-there",
         &[
-            ("document", "POST", RUN, r#"{"algorithmName":"louvain","executionMode":"sync","limit":1}"#),
-            (
-                "document",
-                "POST",
-                RUN,
+            run(r#"{"algorithmName":"louvain","executionMode":"sync","limit":1}"#),
+            run(
                 r#"{"algorithmName":"all_shortest_paths","executionMode":"sync","limit":1,"parameters":{"source":"Sarah","target":"Sidney"}}"#,
             ),
-            (
-                "document",
-                "POST",
-                RUN,
+            run(
                 r#"{"algorithmName":"n_paths","executionMode":"sync","limit":1,"parameters":{"source":"Sarah","target":"Sidney"}}"#,
             ),
-            (
-                "document",
-                "POST",
-                RUN,
+            run(
                 r#"{"algorithmName":"common_neighbors","executionMode":"sync","limit":1,"parameters":{"source":"Sarah","target":"Sidney"}}"#,
             ),
-            (
-                "document",
-                "POST",
-                RUN,
+            run(
                 r#"{"algorithmName":"link_prediction","executionMode":"sync","parameters":{"source":"Sarah","target":"Sidney"}}"#,
             ),
-            ("document", "POST", RUN, r#"{"algorithmName":"betweenness","executionMode":"sync","limit":1}"#),
+            run(r#"{"algorithmName":"betweenness","executionMode":"sync","limit":1}"#),
         ],
     ),
     Row(
         "12.13-not",
         &[
-            ("document", "POST", RUN, r#"{"algorithmName":"node2vec"}"#),
-            ("document", "POST", RUN, r#"{"algorithmName":"realtime_recommendation"}"#),
-            ("document", "POST", RUN, r#"{"algorithmName":"topicrank"}"#),
-            ("document", "POST", RUN, r#"{"algorithmName":"edge_betweenness"}"#),
-            ("document", "POST", RUN, r#"{"algorithmName":"od_betweenness"}"#),
-            ("document", "POST", RUN, r#"{"algorithmName":"subgraph_matching"}"#),
-            ("document", "POST", RUN, r#"{"algorithmName":"filtered_circle_detection"}"#),
-            (
-                "document",
-                "POST",
-                VERTICES,
+            run(r#"{"algorithmName":"node2vec"}"#),
+            run(r#"{"algorithmName":"realtime_recommendation"}"#),
+            run(r#"{"algorithmName":"topicrank"}"#),
+            run(r#"{"algorithmName":"edge_betweenness"}"#),
+            run(r#"{"algorithmName":"od_betweenness"}"#),
+            run(r#"{"algorithmName":"subgraph_matching"}"#),
+            run(r#"{"algorithmName":"filtered_circle_detection"}"#),
+            vertices(
                 r#"{"vertexFilters":[{"propertyName":"Age","predicate":"full_text_match","values":["18"]}]}"#,
             ),
         ],
