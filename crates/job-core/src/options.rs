@@ -168,7 +168,7 @@ mod tests {
     fn a_field_that_is_null_is_absent() {
         let nulls = r#"{"priority":null,"class":null,"idempotency_key":null,"graph_version":null,"reuse":null,
             "deadline":null,"budget":null,"keep_rows":null,"max_attempts":null,"owner":null,"labels":null,
-            "trace_parent":null,"raw_request":null,"ignored":null}"#;
+            "trace_parent":null,"raw_request":null,"ignored":null,"again_of":null}"#;
         assert_eq!(serde_json::from_str::<JobOptions>(nulls).unwrap(), JobOptions::default());
         let budget = r#"{"budget":{"rows":null,"bytes":7,"memory":null}}"#;
         assert_eq!(serde_json::from_str::<JobOptions>(budget).unwrap().budget.bytes, Some(7));

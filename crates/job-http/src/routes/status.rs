@@ -99,7 +99,8 @@ async fn look(
     api.call(read).await
 }
 
-/// The answer about the present state of a job, with the first rows of its page. Runs on a blocking thread.
+/// The answer about the present state of a job, with the first rows of its page. Runs on a blocking thread,
+/// unless the job is unfinished: then nothing is read.
 pub(super) fn answer(
     api: &Context,
     record: &JobRecord,
