@@ -80,6 +80,31 @@ def enter_opens_a_job_and_escape_comes_back_to_its_row(browser, url, shots):
         page.wait_for_function(f"{FOCUS} === '{IDS[1]}'")
 
 
+def a_question_that_follows_another_at_once_is_answered(browser, url, shots):
+    with Visit(browser, url) as visit:
+        page = opened(visit)
+        sent = []
+        visit.between.on("/jobs/01a[^/]*03$", lambda route: sent.append(route.request.method) or route.fulfill(json={}))
+        page.keyboard.press("j")
+        # The event of the first one's end comes when the second is open.
+        page.evaluate("""() => {
+            const asks = () => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'c', bubbles: true }));
+            asks();
+            document.getElementById('ask-no').click();
+            asks();
+        }""")
+        page.locator("#ask-yes").press("Enter")
+        expect(page.locator("#message")).not_to_be_empty()
+        assert sent == ["DELETE"] and focused(page) == IDS[0]
+        # Escape answers no.
+        page.keyboard.press("c")
+        page.keyboard.press("Escape")
+        page.keyboard.press("c")
+        with page.expect_request(lambda request: request.method == "DELETE"):
+            page.locator("#ask-yes").press("Enter")
+        assert sent == ["DELETE", "DELETE"] and focused(page) == IDS[0]
+
+
 def letters_act_on_the_row_and_ask_first(browser, url, shots):
     for width, locale, title in ((1280, "en-GB", "Cancel pagerank 00000003?"), (400, "zh-CN", "取消 pagerank 00000003？")):
         with Visit(browser, url, width=width, locale=locale) as visit:
