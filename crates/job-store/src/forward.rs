@@ -140,6 +140,12 @@ macro_rules! forward {
             read(key: $crate::SegmentKey, rows: $crate::forward::Range<u64>, each: &mut $crate::EachRows<'_>) -> ()
         }
     };
+    (@held_rows $($to:tt)+) => {
+        $crate::forward! {
+            @fn $($to)+;
+            held_rows(key: $crate::SegmentKey, rows: $crate::forward::Range<u64>) -> Option<$crate::BlockRows>
+        }
+    };
     (@blocks $($to:tt)+) => {
         $crate::forward! { @fn $($to)+; blocks(key: $crate::SegmentKey, each: &mut $crate::EachBlock<'_>) -> () }
     };

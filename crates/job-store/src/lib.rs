@@ -125,7 +125,7 @@ pub use seat::{Seat, Seats};
 pub use shared::{Claim, ClaimId, Claimed, Holder, KnownRevision, LONGEST_PAUSE, SharedStore};
 pub use shared_memory::SharedMemory;
 pub use store::{
-    Durability, EachBlock, EachRows, JobStore, Kept, LeastUsed, Listed, MAX_CHECKPOINT, Pin, ResultStore,
-    SegmentWriter, Store, Usage,
+    BlockRows, Durability, EachBlock, EachRows, JobStore, Kept, LeastUsed, Listed, MAX_CHECKPOINT, Pin,
+    ResultStore, SegmentWriter, Store, Usage,
 };
 pub use verify::{Finding, Verified, verify};

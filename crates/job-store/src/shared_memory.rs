@@ -351,7 +351,7 @@ impl JobStore for SharedMemory {
 
 #[deny(clippy::missing_trait_methods)]
 impl ResultStore for SharedMemory {
-    crate::forward!(self.store; result read blocks discard checkpoint failures size_on_disk block_bytes);
+    crate::forward!(self.store; result read held_rows blocks discard checkpoint failures size_on_disk block_bytes);
 
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
         let fence = Fence { board: Arc::clone(&self.board), claimant: self.me, job: key.job };

@@ -6,6 +6,7 @@ use std::{
     ops::{ControlFlow, Range},
 };
 
+use bytes::Bytes;
 use job_core::{FailedAttempt, JobFilter, JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 
 use crate::{Rows, SealedBlock, Seat, SegmentKey, StoreError, index::last_used, verify::goes_in_circles};
@@ -31,6 +32,15 @@ pub enum Pin {
     Keep,
     /// The job can be removed again.
     Release,
+}
+
+/// Rows that lie in one block, in memory that outlives the [call](ResultStore::held_rows).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BlockRows {
+    /// The number of rows.
+    pub rows: u64,
+    /// The rows as JSON, with a comma between every two.
+    pub json: Bytes,
 }
 
 /// Keeps job records.
@@ -393,6 +403,17 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     /// `Corrupt` when a row of the range is not there, `NotFound` when the job was removed meanwhile, or the
     /// first error of `each`.
     fn read(&self, key: SegmentKey, rows: Range<u64>, each: &mut EachRows<'_>) -> Result<(), StoreError>;
+
+    /// The first rows of the range, as far as they lie in one block, if the engine has that block in memory and can hold it
+    /// for the caller. They are not copied. The block stays in memory, and the store open, until the last clone is
+    /// dropped. The call does not wait for the disk or a network. `None`, which is the default, says nothing about the
+    /// rows: [`read`](Self::read) has them or the error.
+    ///
+    /// # Errors
+    /// `Corrupt` when the block is damaged.
+    fn held_rows(&self, _key: SegmentKey, _rows: Range<u64>) -> Result<Option<BlockRows>, StoreError> {
+        Ok(None)
+    }
 
     /// Passes every stored block of a segment to `each`, in order and as it is stored, with the row after its
     /// last. It is for inspection. An unknown segment has no blocks.

@@ -91,7 +91,7 @@ pub(super) fn send(
         return Ok(response);
     }
     let pieces = Download::new(&api.reader, id, &result, form)?;
-    let mut response = Response::new(body::start(pieces, api.calls())?);
+    let mut response = Response::new(body::start(body::Read(pieces), api.calls())?);
     let file = format!("attachment; filename=\"{id}.{}\"", form.format.extension());
     response.headers_mut().insert(header::CONTENT_TYPE, form.content_type());
     if let Ok(file) = HeaderValue::from_str(&file) {

@@ -120,7 +120,7 @@ pub(crate) async fn list(
             place: Place { graph: graph.clone(), actions: api.actions.clone() },
             at: At::Start,
         };
-        body::start(entries, api.calls())
+        body::start(body::Read(entries), api.calls())
     };
     Ok(body::json(StatusCode::OK, api.call(start).await?))
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use job_core::{JobId, PageRequest, RowList, Segment, wire::RowForm};
-use job_store::{InvalidBlock, Rows, SegmentKey, Store, StoreError};
+use job_store::{BlockRows, ErrorKind, InvalidBlock, Rows, SegmentKey, Store, StoreError};
 
 /// A range of the rows of one job. Rows are read by [`for_each`](Self::for_each), one by one, or by
 /// [`write_to`](Self::write_to), as JSON. Neither holds more than a block in memory.
@@ -208,26 +208,41 @@ impl Page {
         Ok(())
     }
 
-    /// Appends to `piece` the JSON of the rows from `row` of the page on, to the end of one block. A comma stands
-    /// before it unless it is the first. Returns the next row; `None` at the end of the page. Cost: a seek and a
-    /// block. Nothing is held between two calls.
-    pub(crate) fn next_block(&self, row: u64, piece: &mut Vec<u8>) -> Result<Option<u64>, StoreError> {
-        let start = self.window.start + row;
-        let Some((segment, rows)) = self.list.parts(start..self.window.end).next() else { return Ok(None) };
-        let mut taken = 0;
-        self.store.read(self.key(segment), rows, &mut |run| {
-            if row > 0 {
-                piece.push(b',');
-            }
-            let written = match self.form {
-                RowForm::Stored => run.append_to(piece),
-                RowForm::Named(_) => self.json(&run, &mut Vec::new()).map(|json| piece.extend_from_slice(json)),
-            };
-            written.map_err(|error| self.damaged(error))?;
-            taken = run.len() as u64;
-            Ok(ControlFlow::Break(()))
-        })?;
-        Ok(Some(row + taken))
+    /// The rows from `row` of the page on, to the end of one block, if the store has it in memory.
+    pub(super) fn held_rows(&self, row: u64) -> Result<Option<BlockRows>, StoreError> {
+        match self.first_part(row).filter(|_| self.form == RowForm::Stored) {
+            Some((key, rows)) => self.store.held_rows(key, rows),
+            None => Ok(None),
+        }
+    }
+
+    /// A copy of the rows from `row` of the page on, to the end of one block. There is at least one. Cost: a seek and a
+    /// block.
+    pub(super) fn copied_rows(&self, row: u64) -> Result<BlockRows, StoreError> {
+        let mut found = BlockRows::default();
+        if let Some((key, rows)) = self.first_part(row) {
+            self.store.read(key, rows, &mut |run| {
+                let mut json = Vec::new();
+                let written = match self.form {
+                    RowForm::Stored => run.append_to(&mut json),
+                    RowForm::Named(_) => self.json(&run, &mut json).map(drop),
+                };
+                written.map_err(|error| self.damaged(error))?;
+                found = BlockRows { rows: run.len() as u64, json: json.into() };
+                Ok(ControlFlow::Break(()))
+            })?;
+        }
+        if found.rows == 0 {
+            // A store that breaks its contract must not make a page without an end.
+            return Err(StoreError::new(ErrorKind::Corrupt, "read rows", "the store gave none").on(self.job));
+        }
+        Ok(found)
+    }
+
+    /// The rows from `row` of the page on that are in one segment.
+    fn first_part(&self, row: u64) -> Option<(SegmentKey, Range<u64>)> {
+        let (segment, rows) = self.list.parts(self.window.start + row..self.window.end).next()?;
+        Some((self.key(segment), rows))
     }
 
     /// The rows of a run, with a comma between every two. Rows that are neither packed nor shown in another form are not

@@ -5,13 +5,15 @@ use std::{
     io::{self, Write},
     mem,
     sync::Arc,
+    task::Poll,
 };
 
+use bytes::Bytes;
 use job_core::{
     FailedAttempt, JobFilter, JobId, JobRecord, JobResult, JobState, Outcome, PageRequest, RowList,
     wire::{Dialect, StatusPayload},
 };
-use job_store::{Listed, Store, StoreError};
+use job_store::{BlockRows, Listed, Store, StoreError};
 
 use crate::{
     job::error::EngineError,
@@ -379,49 +381,76 @@ impl Status {
     #[must_use]
     pub fn pieces(self) -> Pieces {
         let (head, _, tail) = self.payload.into_parts();
+        let [head, tail] = [head, tail].map(Bytes::from);
         Pieces { head, page: self.page.filter(|page| !page.is_empty()), tail, next: Next::Head }
     }
 }
 
-/// The pieces of an answer, in order. A piece is read when it is asked for, and no memory or lock is held between
-/// two. After an error there are none.
+/// The pieces of an answer, in order. A piece is read when it is asked for, and no lock is held between two. Rows of a
+/// block that the store has in memory are not copied: the piece [holds](job_store::ResultStore::held_rows) the block. After an
+/// error there are none.
 #[derive(Debug)]
 pub struct Pieces {
-    head: Vec<u8>,
+    head: Bytes,
     page: Option<Page>,
-    tail: Vec<u8>,
+    tail: Bytes,
     next: Next,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Next {
     Head,
-    Row(u64),
+    /// The rows from this one of the page on.
+    Rows(u64),
+    /// The comma between two blocks. The next begins with this row.
+    Comma(u64),
+    Tail,
     Nothing,
 }
 
+impl Pieces {
+    /// The next piece, if it is in memory: the call waits for no disk and no network. `Pending` if it has to be
+    /// read; [`next`](Iterator::next) does so. Nothing is ever woken.
+    pub fn poll_held(&mut self) -> Poll<Option<Result<Bytes, StoreError>>> {
+        let (piece, next) = match (self.next, &self.page) {
+            (Next::Head, page) => {
+                let next = if page.is_some() { Next::Rows(0) } else { Next::Tail };
+                (Ok(mem::take(&mut self.head)), next)
+            }
+            (Next::Rows(row), Some(page)) => match page.held_rows(row).transpose() {
+                Some(found) => after(page, row, found),
+                None => return Poll::Pending,
+            },
+            (Next::Comma(row), _) => (Ok(Bytes::from_static(b",")), Next::Rows(row)),
+            (Next::Tail, _) if !self.tail.is_empty() => (Ok(mem::take(&mut self.tail)), Next::Nothing),
+            _ => return Poll::Ready(None),
+        };
+        self.next = next;
+        Poll::Ready(Some(piece))
+    }
+}
+
 impl Iterator for Pieces {
-    type Item = Result<Vec<u8>, StoreError>;
+    type Item = Result<Bytes, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let row = match self.next {
-            Next::Head => {
-                self.next = Next::Row(0);
-                return Some(Ok(mem::take(&mut self.head)));
+        match (self.poll_held(), self.next, &self.page) {
+            (Poll::Ready(piece), ..) => piece,
+            (Poll::Pending, Next::Rows(row), Some(page)) => {
+                let (piece, next) = after(page, row, page.copied_rows(row));
+                self.next = next;
+                Some(piece)
             }
-            Next::Row(row) => row,
-            Next::Nothing => return None,
-        };
-        let mut piece = Vec::new();
-        let read = self.page.as_ref().map_or(Ok(None), |page| page.next_block(row, &mut piece));
-        self.next = match read {
-            Ok(Some(next)) => Next::Row(next),
-            Ok(None) | Err(_) => Next::Nothing,
-        };
-        match read {
-            Ok(Some(_)) => Some(Ok(piece)),
-            Ok(None) => Some(mem::take(&mut self.tail)).filter(|tail| !tail.is_empty()).map(Ok),
-            Err(error) => Some(Err(error)),
+            (Poll::Pending, ..) => None,
         }
+    }
+}
+
+/// The piece with the rows from `row` on, and what follows it.
+fn after(page: &Page, row: u64, found: Result<BlockRows, StoreError>) -> (Result<Bytes, StoreError>, Next) {
+    match found {
+        Ok(found) if row + found.rows < page.len() => (Ok(found.json), Next::Comma(row + found.rows)),
+        Ok(found) => (Ok(found.json), Next::Tail),
+        Err(error) => (Err(error), Next::Nothing),
     }
 }

@@ -550,7 +550,7 @@ impl JobStore for Line {
 
 #[deny(clippy::missing_trait_methods)]
 impl ResultStore for Line {
-    forward!(self.inner; read blocks size_on_disk block_bytes);
+    forward!(self.inner; read held_rows blocks size_on_disk block_bytes);
     forward!(self.inner through [self.read]; result discard save_checkpoint checkpoint save_failures failures);
 
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {

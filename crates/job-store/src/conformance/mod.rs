@@ -290,6 +290,7 @@ macro_rules! conformance_tests {
             a_result_in_use_is_not_discarded
             the_first_error_of_a_reader_ends_the_read
             a_reader_may_stop_early
+            held_rows_are_those_of_a_read
             large_and_small_rows_share_a_segment
             what_was_acknowledged_is_there_after_reopening
             rows_of_an_attempt_survive_reopening_until_discarded

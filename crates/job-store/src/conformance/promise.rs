@@ -121,6 +121,9 @@ promises! {
     ReadRefused
     /// The reader of rows ends the read when it has enough, and with its first error.
     ReadEach
+    /// Held rows are the first ones of the range, as far as they lie in one block. They outlive the call, and are not found
+    /// after their job.
+    HeldRows
     /// The stored blocks of a segment are listed in order, as they are stored.
     Blocks
     /// The rows of an attempt and of the attempts before it are dropped, and no others.

@@ -245,6 +245,31 @@ law! { Fixture;
         assert_eq!(seen, 5);
     }
 
+    /// A store may hold rows or not. Rows that it holds are those of a read, and are there as long as the caller has them.
+    [HeldRows]
+    fn held_rows_are_those_of_a_read(store) {
+        let done = super::succeeded(store, 1, 95)?;
+        let mut held = Vec::new();
+        for start in (0..95).step_by(7) {
+            let block = start / 10 * 10 + 10;
+            read(store, key(&done, 0), start..95)?;
+            for end in [start + 1, block.min(95), 95] {
+                let Some(found) = store.held_rows(key(&done, 0), start..end)? else { continue };
+                let wanted: Vec<u64> = (start..end.min(block)).collect();
+                assert_eq!(found.rows, wanted.len() as u64, "rows {start}..{end}");
+                held.push((found.json, wanted));
+            }
+        }
+        assert_eq!(store.held_rows(key(&done, 0), 3..3)?, None);
+        assert_eq!(store.held_rows(key(&done, 0), 95..96)?, None);
+        assert!(store.remove(done.id)?);
+        assert_eq!(store.held_rows(key(&done, 0), 0..5)?, None);
+        for (json, wanted) in held {
+            let found: Vec<u64> = serde_json::from_slice(&[b"[", &*json, b"]"].concat()).unwrap_or_default();
+            assert_eq!(found, wanted);
+        }
+    }
+
     /// Every checksum, table and count is right in an undamaged store; and the blocks are listed in order.
     [Blocks]
     fn a_sound_store_verifies(store) {

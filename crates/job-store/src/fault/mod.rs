@@ -21,8 +21,8 @@ pub use self::{
     rule::{FaultCall, FaultRule},
 };
 use crate::{
-    Durability, EachBlock, EachRows, ErrorKind, JobStore, Listed, Pin, ResultStore, SealedBlock, SegmentKey,
-    SegmentWriter, SharedStore, Store, StoreError,
+    BlockRows, Durability, EachBlock, EachRows, ErrorKind, JobStore, Listed, Pin, ResultStore, SealedBlock,
+    SegmentKey, SegmentWriter, SharedStore, Store, StoreError,
 };
 
 /// The operations that fail, and the way in which they fail.
@@ -343,6 +343,11 @@ impl<S: Store + ?Sized> ResultStore for FaultStore<S> {
         Failures failures(job: JobId) of job => Vec<FailedAttempt>;
         SaveFailures save_failures(job: JobId, attempt: u32, failed: &[FailedAttempt]) of job => ();
         Discard discard(job: JobId, attempt: u32) of job => ();
+    }
+
+    /// None, so that every row is read, and a read can fail or hang.
+    fn held_rows(&self, _: SegmentKey, _: std::ops::Range<u64>) -> Result<Option<BlockRows>, StoreError> {
+        Ok(None)
     }
 
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {

@@ -111,6 +111,13 @@ impl Blocks {
         }
     }
 
+    /// The end of the block that holds this row, if it is known.
+    pub(super) fn with(&self, key: SegmentKey, row: u64) -> Option<u64> {
+        let known = self.known.lock();
+        let (&end, &first) = known.segments.get(&key)?.range(row.checked_add(1)?..).next()?;
+        (first <= row).then_some(end)
+    }
+
     pub(super) fn note(&self, key: SegmentKey, first: u64, end: u64) {
         let mut known = self.known.lock();
         if known.count >= Self::MAX {
@@ -145,6 +152,8 @@ mod tests {
         assert_eq!(blocks.of(key(1), &(11..13)), [None; 2]);
         assert_eq!(blocks.of(key(1), &(19..21)), [None; 2]);
         assert_eq!(blocks.of(key(2), &(12..20)), [None; 2]);
+        assert_eq!([11, 12, 19, 20].map(|row| blocks.with(key(1), row)), [None, Some(20), Some(20), None]);
+        assert_eq!(blocks.with(key(2), 12), None);
         blocks.note(key(1), 25, 30);
         assert_eq!(blocks.of(key(1), &(19..26)), [None; 2], "nobody knows what is between them");
         blocks.note(key(1), 20, 25);

@@ -49,6 +49,9 @@ impl Table {
     }
 }
 
+/// A value that an engine [holds](KeyValue::pinned).
+pub type Pinned<'k> = Box<dyn AsRef<[u8]> + Send + Sync + 'k>;
+
 /// An ordered key-value engine, as [`KeyValueStore`](super::KeyValueStore) uses it: keys sort byte by byte.
 ///
 /// # Contract
@@ -80,6 +83,16 @@ pub trait KeyValue: Debug + Send + Sync + 'static {
     /// As there.
     fn latest(&self) -> Result<Self::View<'_>, StoreError> {
         self.view()
+    }
+
+    /// The present value of a key, if it is in the memory of the engine, held there for as long as the caller has it.
+    /// `None` otherwise, and always, which is the default, if the engine holds no values. The call does not wait for the
+    /// disk. It is for blocks of rows that are sent without a copy.
+    ///
+    /// # Errors
+    /// When the engine cannot be read.
+    fn pinned(&self, _table: Table, _key: &[u8]) -> Result<Option<Pinned<'_>>, StoreError> {
+        Ok(None)
     }
 
     /// A batch without changes.

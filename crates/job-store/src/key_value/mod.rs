@@ -19,6 +19,7 @@ mod jobs;
 pub(crate) mod keys;
 mod kv;
 mod locks;
+mod pinned;
 mod results;
 mod run;
 mod search;
@@ -38,7 +39,7 @@ use self::{
 };
 pub use self::{
     changes::{Change, Changes},
-    kv::{Batch, Dropped, EachEntry, Facts, KeyValue, Order, Scan, SortedRun, Table, View},
+    kv::{Batch, Dropped, EachEntry, Facts, KeyValue, Order, Pinned, Scan, SortedRun, Table, View},
 };
 use crate::{Backup, ErrorKind, Seats, StoreError, backup};
 

@@ -1,6 +1,9 @@
 //! Rows, results and checkpoints.
 
-use std::ops::{ControlFlow, Range};
+use std::{
+    borrow::Cow,
+    ops::{ControlFlow, Range},
+};
 
 use job_core::{FailedAttempt, JobId, JobRecord, JobResult};
 
@@ -9,10 +12,12 @@ use super::{
     call::{Call, entries},
     keys,
     locks::Held,
+    pinned,
     segment::Segment,
 };
 use crate::{
-    Block, Durability, EachBlock, EachRows, ErrorKind, ResultStore, SegmentKey, SegmentWriter, StoreError, codec,
+    Block, BlockRows, Durability, EachBlock, EachRows, ErrorKind, ResultStore, SegmentKey, SegmentWriter,
+    StoreError, codec,
     contract::{self, Cut},
 };
 
@@ -86,6 +91,18 @@ impl<K: KeyValue> ResultStore for KeyValueStore<K> {
             return Ok(());
         }
         Err(contract::missing(self, key, &wanted))
+    }
+
+    fn held_rows(&self, key: SegmentKey, rows: Range<u64>) -> Result<Option<BlockRows>, StoreError> {
+        let Some(end) = self.inner.blocks.with(key, rows.start).filter(|_| !rows.is_empty()) else {
+            return Ok(None);
+        };
+        let held = pinned::block(&self.inner, &key.block_key(end)).map_err(|error| damaged(key, &rows, error))?;
+        let Some(block) = held else { return Ok(None) };
+        let Some(cut) = self.cut(key, end, &block, &rows)? else { return Ok(None) };
+        // Rows of a packed block would have to be unpacked.
+        let Ok(Cow::Borrowed(json)) = cut.rows.json() else { return Ok(None) };
+        Ok(Some(BlockRows { rows: cut.rows.len() as u64, json: block.slice_ref(json) }))
     }
 
     fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {

@@ -16,7 +16,7 @@ mod torn;
 
 use std::{fmt, mem, path::Path, sync::Arc};
 
-use rocksdb::{DBWithThreadMode, SingleThreaded, WriteOptions, properties};
+use rocksdb::{DBWithThreadMode, ReadOptions, ReadTier, SingleThreaded, WriteOptions, properties};
 
 pub use self::{database::Database, options::RocksOptions};
 use self::{
@@ -28,7 +28,7 @@ use self::{
 };
 use crate::{
     Durability, ErrorKind, Packing, StoreError, backup,
-    key_value::{Dropped, Facts, KeyValue, KeyValueStore, SortedRun, Table},
+    key_value::{Dropped, Facts, KeyValue, KeyValueStore, Pinned, SortedRun, Table},
     lock::Lock,
     place::Place,
 };
@@ -151,6 +151,18 @@ impl<D: Database> KeyValue for Rocks<D> {
 
     fn latest(&self) -> Result<State<'_, D>, StoreError> {
         Ok(State::latest(&*self.db))
+    }
+
+    fn pinned(&self, table: Table, key: &[u8]) -> Result<Option<Pinned<'_>>, StoreError> {
+        let family = family(&*self.db, table)?;
+        let mut options = ReadOptions::default();
+        options.set_read_tier(ReadTier::BlockCache);
+        match self.db.get_pinned_cf_opt(&family, key, &options) {
+            Ok(found) => Ok(found.map(|value| Box::new(value) as Pinned<'_>)),
+            // The value is not in memory.
+            Err(error) if error.kind() == rocksdb::ErrorKind::Incomplete => Ok(None),
+            Err(error) => Err(failure(error)),
+        }
     }
 
     fn batch(&self) -> Result<Changes<'_, D>, StoreError> {

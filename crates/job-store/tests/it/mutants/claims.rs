@@ -626,7 +626,7 @@ impl JobStore for Claimant {
 
 #[deny(clippy::missing_trait_methods)]
 impl ResultStore for Claimant {
-    forward!(self.inner; result read blocks discard checkpoint failures size_on_disk block_bytes);
+    forward!(self.inner; result read held_rows blocks discard checkpoint failures size_on_disk block_bytes);
 
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
         let inner = if self.is(M::LateSegment) || self.is_free(key.job) {

@@ -343,7 +343,7 @@ impl JobStore for FrailStore {
 
 #[deny(clippy::missing_trait_methods)]
 impl ResultStore for FrailStore {
-    forward!(self.inner; segment blocks save_checkpoint save_failures size_on_disk block_bytes);
+    forward!(self.inner; segment held_rows blocks save_checkpoint save_failures size_on_disk block_bytes);
 
     fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
         if self.is(M::DiscardForgetsRowsFromBeforeADeath) && self.has_died {

@@ -98,6 +98,7 @@ mutants! { Mutant MUTANTS;
     EndDropsRows: SyncedEndKeepsRows EndKeepsRows EndKeepsEarlierAttempts EndOfWaitingKeepsRows CancelKeepsRows;
     Read: RowsOfLaterPartsAreEarlierOnes BlockAfterManyLost LargeBlockLost BlockOfTheLongestRowLost ReadOneLater ReadOneLess ReadIsHalf FirstBlockOnly RowsSpelledAnew SegmentCountsBlocks SegmentCountsOneLess
         SegmentBytesWrong SegmentNumberLost;
+    HeldRows: HeldRowsBeginEarlier HeldRowsGoOn HeldRowsMiscounted HeldRowsOutliveTheJob;
     ReadRefused: ReadOneMoreIsFine ReadPastEndIsShort EmptyRangeIsCorrupt BackwardsRangePanics MissingRowsAreNotFound
         RemovedRowsAreCorrupt MissingRowsNameNoJob;
     ReadEach: ReaderHoldsALock BreakIsIgnored ErrorOfReaderIsLost LastErrorOfReader ErrorOfReaderIsWrapped;

@@ -13,7 +13,7 @@ use job_core::{
     JobSpec, JobState, Outcome, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
 };
 use job_store::{
-    Block, BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, JobStore, Kept, LeastUsed, Listed,
+    Block, BlockBuilder, BlockRows, Durability, EachBlock, EachRows, ErrorKind, JobStore, Kept, LeastUsed, Listed,
     MemoryStore, Pin, ResultStore, SealedBlock, Seat, SegmentKey, SegmentWriter, Store, StoreError, Usage,
     conformance::Fixture, forward,
 };
@@ -43,6 +43,8 @@ pub(super) struct Notes {
     results: BTreeMap<JobId, JobResult>,
     pub(super) removed: BTreeMap<JobId, JobRecord>,
     blocks: BTreeMap<(JobId, u32, u32), KeptBlocks>,
+    /// Rows that were held last.
+    held: Option<BlockRows>,
     reads: BTreeMap<JobId, Timestamp>,
     checkpoints: BTreeMap<JobId, Vec<u8>>,
     failures: BTreeMap<JobId, Vec<FailedAttempt>>,
@@ -991,6 +993,30 @@ impl ResultStore for Wrong {
             _ => {}
         }
         Ok(Some(result))
+    }
+
+    fn held_rows(&self, key: SegmentKey, rows: Range<u64>) -> Result<Option<BlockRows>, StoreError> {
+        let wanted = match self.mutant {
+            M::HeldRowsBeginEarlier => rows.start.saturating_sub(1)..rows.end,
+            M::HeldRowsGoOn => rows.start..rows.end + 1,
+            M::HeldRowsMiscounted | M::HeldRowsOutliveTheJob => rows.clone(),
+            _ => return self.inner.held_rows(key, rows),
+        };
+        let mut found = BlockRows::default();
+        let read = self.inner.read(key, wanted, &mut |run| {
+            found = BlockRows { rows: run.len() as u64, json: run.json()?.into_owned().into() };
+            Ok(ControlFlow::Break(()))
+        });
+        let mut notes = self.notes.lock();
+        match self.mutant {
+            M::HeldRowsOutliveTheJob if read.is_ok() => {
+                notes.held = Some(found.clone());
+            }
+            M::HeldRowsOutliveTheJob => return Ok(notes.held.clone()),
+            M::HeldRowsMiscounted => found.rows += 1,
+            _ => {}
+        }
+        Ok(read.is_ok().then_some(found))
     }
 
     fn read(&self, key: SegmentKey, rows: Range<u64>, each: &mut EachRows<'_>) -> Result<(), StoreError> {
