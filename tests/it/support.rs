@@ -19,7 +19,7 @@ pub fn backends() -> Vec<(&'static str, Arc<dyn Store>, Option<TempDir>)> {
 pub fn body(status: Status) -> Vec<u8> {
     let mut written = Vec::new();
     status.write_to(&mut written).unwrap();
-    let pieces: Vec<Vec<u8>> = status.pieces().collect::<Result<_, _>>().unwrap();
+    let pieces: Vec<_> = status.pieces().collect::<Result<_, _>>().unwrap();
     assert_eq!(pieces.concat(), written, "pieces() and write_to() differ");
     written
 }

@@ -119,7 +119,7 @@ fn pieces_are_the_same_bytes_as_one_write_in_every_dialect() {
                 let status = rig.engine.reader().status_in(dialect, id, page(offset, limit)).unwrap();
                 let mut written = Vec::new();
                 status.write_to(&mut written).unwrap();
-                let pieces: Vec<Vec<u8>> = status.pieces().collect::<Result<_, _>>().unwrap();
+                let pieces: Vec<_> = status.pieces().collect::<Result<_, _>>().unwrap();
                 assert!(pieces.concat() == written, "{} {id} {offset} {limit}", dialect.name());
             }
         }
