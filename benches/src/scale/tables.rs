@@ -135,7 +135,7 @@ fn capacity(text: &mut String, bench: &Bench, costs: &Costs) {
     for variant in &VARIANTS {
         let _ = write!(text, " {} |", variant.name);
     }
-    text.push_str("\n| --- | --- | --- | --- |\n");
+    let _ = writeln!(text, "\n| --- |{}", " --- |".repeat(VARIANTS.len()));
     let engines: &[usize] = if bench.quick { &[10] } else { &[10, 20, 40, 80] };
     for &engines in engines {
         let _ = write!(text, "| {engines} |");
@@ -156,7 +156,7 @@ fn partitions(text: &mut String, bench: &Bench, costs: &Costs) {
     for variant in &VARIANTS {
         let _ = write!(text, " {} |", variant.name);
     }
-    text.push_str("\n| --- | --- | --- | --- | --- | --- |\n");
+    let _ = writeln!(text, "\n| --- | --- | --- |{}", " --- |".repeat(VARIANTS.len()));
     for (engines, a_day) in SIZES.into_iter().take(if bench.quick { 1 } else { SIZES.len() }) {
         let peak = a_day / 86_400.0 * 2.5;
         let _ = write!(text, "| {engines} | {a_day:e} | {peak:.0} |");

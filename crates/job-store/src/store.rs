@@ -404,8 +404,8 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     /// first error of `each`.
     fn read(&self, key: SegmentKey, rows: Range<u64>, each: &mut EachRows<'_>) -> Result<(), StoreError>;
 
-    /// The first rows of the range, as far as they lie in one block, if the engine has that block in memory and can hold it
-    /// for the caller. They are not copied. The block stays in memory, and the store open, until the last clone is
+    /// The first rows of the range, as far as they lie in one block, without a copy. An engine that has the block in
+    /// memory can hold it for the caller. The block stays in memory, and the store open, until the last clone is
     /// dropped. The call does not wait for the disk or a network. `None`, which is the default, says nothing about the
     /// rows: [`read`](Self::read) has them or the error.
     ///
