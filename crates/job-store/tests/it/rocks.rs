@@ -1,6 +1,6 @@
 //! Faults that only a store on disk can have.
 
-use std::{fs, sync::Arc};
+use std::{fs, ops::ControlFlow, sync::Arc};
 
 use job_core::{Event, JobId, JobRecord, JobSpec, Timestamp};
 use job_store::{
@@ -167,6 +167,35 @@ fn the_files_of_a_removed_job_are_gone_after_closing() {
     // Two files of 20 KiB were most of the freed space.
     assert!(after + 30_000 < before, "{after} of {before} bytes are left");
     assert_eq!(store.get(content.large.id).unwrap(), None);
+}
+
+/// A thread of a server asks for held rows, so the call must not wait for a block that is in no cache.
+#[test]
+fn a_block_in_the_cache_is_held_as_long_as_somebody_has_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || RocksStore::open(directory.path(), fixture::options());
+    let large = fixture::write(&open().unwrap()).large;
+    let key = SegmentKey { job: large.id, attempt: 1, number: 0 };
+    let store = open().unwrap();
+    assert_eq!(store.held_rows(key, 0..5).unwrap(), None, "nothing was read yet");
+    let mut json = Vec::new();
+    let mut read = |rows| {
+        json.clear();
+        store.read(key, rows, &mut |run| {
+            run.append_to(&mut json)?;
+            Ok(ControlFlow::Break(()))
+        })
+    };
+    read(0..1).unwrap();
+    let held = store.held_rows(key, 0..1).unwrap().expect("its block was read");
+    assert!(held.rows == 1 && held.json == json);
+    assert!(store.remove(large.id).unwrap());
+    assert_eq!(store.held_rows(key, 0..1).unwrap(), None);
+    drop(store);
+    assert_eq!(open().unwrap_err().kind, ErrorKind::AlreadyOpen, "the held block keeps the store open");
+    assert!(held.json == json);
+    drop(held);
+    assert_eq!(open().unwrap().get(large.id).unwrap(), None);
 }
 
 #[test]
