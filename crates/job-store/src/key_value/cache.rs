@@ -111,13 +111,6 @@ impl Blocks {
         }
     }
 
-    /// The end of the block that holds this row, if it is known.
-    pub(super) fn with(&self, key: SegmentKey, row: u64) -> Option<u64> {
-        let known = self.known.lock();
-        let (&end, &first) = known.segments.get(&key)?.range(row.checked_add(1)?..).next()?;
-        (first <= row).then_some(end)
-    }
-
     pub(super) fn note(&self, key: SegmentKey, first: u64, end: u64) {
         let mut known = self.known.lock();
         if known.count >= Self::MAX {
@@ -152,8 +145,12 @@ mod tests {
         assert_eq!(blocks.of(key(1), &(11..13)), [None; 2]);
         assert_eq!(blocks.of(key(1), &(19..21)), [None; 2]);
         assert_eq!(blocks.of(key(2), &(12..20)), [None; 2]);
-        assert_eq!([11, 12, 19, 20].map(|row| blocks.with(key(1), row)), [None, Some(20), Some(20), None]);
-        assert_eq!(blocks.with(key(2), 12), None);
+        let of_row = |of, row| blocks.of(of, &(row..row + 1));
+        assert_eq!(
+            [11, 12, 19, 20].map(|row| of_row(key(1), row)),
+            [[None; 2], [Some(20), None], [Some(20), None], [None; 2]]
+        );
+        assert_eq!(of_row(key(2), 12), [None; 2]);
         blocks.note(key(1), 25, 30);
         assert_eq!(blocks.of(key(1), &(19..26)), [None; 2], "nobody knows what is between them");
         blocks.note(key(1), 20, 25);

@@ -94,9 +94,10 @@ impl<K: KeyValue> ResultStore for KeyValueStore<K> {
     }
 
     fn held_rows(&self, key: SegmentKey, rows: Range<u64>) -> Result<Option<BlockRows>, StoreError> {
-        let Some(end) = self.inner.blocks.with(key, rows.start).filter(|_| !rows.is_empty()) else {
+        if rows.is_empty() {
             return Ok(None);
-        };
+        }
+        let [Some(end), _] = self.inner.blocks.of(key, &(rows.start..rows.start + 1)) else { return Ok(None) };
         let held = pinned::block(&self.inner, &key.block_key(end)).map_err(|error| damaged(key, &rows, error))?;
         let Some(block) = held else { return Ok(None) };
         let Some(cut) = self.cut(key, end, &block, &rows)? else { return Ok(None) };
