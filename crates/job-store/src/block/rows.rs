@@ -65,6 +65,14 @@ impl<'a> Rows<'a> {
         self.unpack().map(|unpacked| unpacked.json)
     }
 
+    /// The same as it lies in the store; `None` if the block is packed.
+    pub(crate) const fn as_json(&self) -> Option<&'a [u8]> {
+        match self.0 {
+            Source::Plain(Plain { json, .. }) => Some(json),
+            Source::Packed { .. } => None,
+        }
+    }
+
     /// The same, unpacked in `room` if the block is packed, in place of its former content. A caller that reads many runs has one
     /// room for all.
     ///
@@ -74,7 +82,7 @@ impl<'a> Rows<'a> {
     where
         'a: 'r,
     {
-        if let Source::Plain(Plain { json, .. }) = self.0 {
+        if let Some(json) = self.as_json() {
             return Ok(json);
         }
         room.clear();

@@ -1,9 +1,6 @@
 //! Rows, results and checkpoints.
 
-use std::{
-    borrow::Cow,
-    ops::{ControlFlow, Range},
-};
+use std::ops::{ControlFlow, Range};
 
 use job_core::{FailedAttempt, JobId, JobRecord, JobResult};
 
@@ -101,8 +98,7 @@ impl<K: KeyValue> ResultStore for KeyValueStore<K> {
         let held = pinned::block(&self.inner, &key.block_key(end)).map_err(|error| damaged(key, &rows, error))?;
         let Some(block) = held else { return Ok(None) };
         let Some(cut) = self.cut(key, end, &block, &rows)? else { return Ok(None) };
-        // Rows of a packed block would have to be unpacked.
-        let Ok(Cow::Borrowed(json)) = cut.rows.json() else { return Ok(None) };
+        let Some(json) = cut.rows.as_json() else { return Ok(None) };
         Ok(Some(BlockRows { rows: cut.rows.len() as u64, json: block.slice_ref(json) }))
     }
 
