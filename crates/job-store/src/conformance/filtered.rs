@@ -1,6 +1,12 @@
 //! Laws about lists by a filter, and about the order in which jobs were used.
 
-use std::{sync::Arc, thread};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 use job_core::{
     Event, Failure, FailureKind, JobFilter, JobId, JobKind, JobRecord, JobResult, JobSpec, JobState, Outcome,
@@ -90,6 +96,41 @@ law! { Fixture;
                 assert_eq!(ids(store.filtered_entries(&filter, None, 1_000)?), expected);
                 if is_last {
                     ends.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                    return Ok::<_, Broken>(());
+                }
+            }
+        })?;
+    }
+
+    /// Jobs begin one after the other beside lists, and every second one ends. Each list has all jobs up to the one that
+    /// began last.
+    [FilteredList, Threads]
+    fn a_list_beside_jobs_that_begin_has_all_up_to_the_last(store) {
+        let jobs: Vec<_> = (1..=150).map(|n| of_graph(n, "图")).collect();
+        let expected: Vec<_> = jobs.iter().map(|job| job.id).collect();
+        let filter = JobFilter::default().graph("图");
+        let begun = AtomicUsize::new(0);
+        let begin = || -> Result<(), Broken> {
+            for (n, job) in jobs.iter().enumerate() {
+                store.insert(std::slice::from_ref(job), Durability::Buffered)?;
+                begun.store(n + 1, Ordering::Release);
+                if n % 2 == 0 {
+                    end(store, job, job.id.as_bytes()[5])?;
+                }
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let begin = scope.spawn(|| begin().map_err(|broken| broken.to_string()));
+            loop {
+                let is_last = begin.is_finished();
+                let least = begun.load(Ordering::Acquire);
+                let mut found = ids(store.filtered_entries(&filter, None, 1_000)?);
+                found.reverse();
+                assert!(found.len() >= least, "{} of {least} jobs", found.len());
+                assert!(found.iter().eq(expected.iter().take(found.len())), "{found:?}");
+                if is_last {
+                    begin.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
                     return Ok::<_, Broken>(());
                 }
             }

@@ -366,6 +366,7 @@ macro_rules! conformance_tests {
             a_filter_by_state_follows_the_job
             a_removed_job_is_in_no_filtered_list
             a_job_that_ends_beside_a_walk_is_met_once
+            a_list_beside_jobs_that_begin_has_all_up_to_the_last
             jobs_that_a_filter_takes_are_counted
             a_job_that_cannot_be_read_is_in_filtered_lists
             what_can_be_removed_is_counted

@@ -69,9 +69,12 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
             .map(|record| Ended { record, noted: false })
             .collect();
         staged.index(&ended)?;
+        self.inner.unfinished.begin(records);
         staged.commit(durability, |written| {
             if written {
                 self.inner.locks.remember_new(records);
+            } else {
+                self.inner.unfinished.forget();
             }
         })
     }

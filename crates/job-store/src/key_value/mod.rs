@@ -25,6 +25,7 @@ mod run;
 mod search;
 mod segment;
 mod staged;
+mod unfinished;
 
 use std::{fmt, ops::ControlFlow, path::Path, sync::Arc};
 
@@ -36,6 +37,7 @@ use self::{
     format::Index,
     index::Sums,
     locks::{Locks, Newest},
+    unfinished::Unfinished,
 };
 pub use self::{
     changes::{Change, Changes},
@@ -55,6 +57,7 @@ struct Inner<K> {
     sums: Sums,
     seats: Seats,
     locks: Locks,
+    unfinished: Unfinished,
     newest: Newest,
     records: Decoded<JobRecord>,
     results: Decoded<JobResult>,
@@ -95,6 +98,7 @@ impl<K: KeyValue> KeyValueStore<K> {
             sums: Sums::default(),
             seats: Seats::default(),
             locks: Locks::default(),
+            unfinished: Unfinished::default(),
             newest: Newest::default(),
             records: Decoded::default(),
             results: Decoded::default(),

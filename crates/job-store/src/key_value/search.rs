@@ -1,10 +1,14 @@
 //! Lists of jobs by a filter.
 
-use std::{cmp::Reverse, ops::ControlFlow};
+use std::{
+    cmp::Reverse,
+    collections::BTreeSet,
+    ops::{ControlFlow, Range},
+};
 
 use job_core::{JobFilter, JobId};
 
-use super::{KeyValue, KeyValueStore, Order, Scan, Table, View, call::Call, keys};
+use super::{KeyValue, KeyValueStore, Order, Scan, Table, View, call::Call, keys, unfinished::Listing};
 use crate::{
     Listed, StoreError,
     contract::{self, Term},
@@ -28,11 +32,19 @@ impl Search<'_> {
         if self.limit == 0 {
             return Ok(Vec::new());
         }
+        let listing = listing(store)?;
         let view = store.inner.kv.view().map_err(|error| CALL.failed(error))?;
         let mut found = self.finished(&view)?;
         // A full page has no room for older jobs.
-        let from = found.last().map(|last| last.id).filter(|_| found.len() == self.limit);
-        found.extend(self.unfinished(store, &view, from)?);
+        let after = found.last().map(|last| last.id).filter(|_| found.len() == self.limit);
+        let unfinished = match &listing {
+            Some(listing) => self.unfinished(store, listing, &view, after)?,
+            None => None,
+        };
+        found.extend(match unfinished {
+            Some(unfinished) => unfinished,
+            None => self.scanned(store, &view, after)?,
+        });
         found.sort_by_key(|listed| Reverse(listed.id));
         found.truncate(self.limit);
         Ok(found)
@@ -70,26 +82,52 @@ impl Search<'_> {
         Ok(leads)
     }
 
-    /// Jobs that are not complete and newer than `from`.
+    /// The newest unfinished jobs that are newer than `after`; `None` if their ids were forgotten meanwhile.
     fn unfinished<K: KeyValue>(
         self,
         store: &KeyValueStore<K>,
+        listing: &Listing<'_>,
         view: &K::View<'_>,
-        from: Option<JobId>,
+        after: Option<JobId>,
+    ) -> Result<Option<Vec<Listed>>, StoreError> {
+        let (mut found, mut before) = (Vec::new(), self.before);
+        while found.len() < self.limit {
+            let Some(ids) = listing.next(after, before) else { return Ok(None) };
+            let Some(last) = ids.last().copied() else { break };
+            for id in ids.into_iter().filter(|id| self.may_take(store, *id)) {
+                if CALL.about(id).has(view, &keys::key(keys::UNFINISHED, id))? {
+                    found.extend(self.job(view, id)?);
+                }
+                if found.len() == self.limit {
+                    break;
+                }
+            }
+            before = Some(last);
+        }
+        Ok(Some(found))
+    }
+
+    /// The same, by a scan of the entries of the unfinished jobs.
+    fn scanned<K: KeyValue>(
+        self,
+        store: &KeyValueStore<K>,
+        view: &K::View<'_>,
+        after: Option<JobId>,
     ) -> Result<Vec<Listed>, StoreError> {
-        let range = keys::unfinished(from, self.before);
-        let keys = range.start.as_slice()..range.end.as_slice();
-        let newest_first = Scan { table: Table::Jobs, keys, order: Order::Descending, again: true };
         let mut found = Vec::new();
-        CALL.scan(view, &newest_first, |key, _| {
-            let id = CALL.id_in(key)?;
-            // A request never changes, so the records of most jobs that do not match need not be read.
-            if store.inner.locks.spec(id).is_none_or(|spec| self.filter.takes_spec(&spec)) {
+        each_unfinished(view, keys::unfinished(after, self.before), &mut |id| {
+            if self.may_take(store, id) {
                 found.extend(self.job(view, id)?);
             }
             Ok(if found.len() < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         Ok(found)
+    }
+
+    /// Whether the filter may take this unfinished job. A request never changes, so the records of most jobs that do
+    /// not match need not be read.
+    fn may_take<K: KeyValue>(self, store: &KeyValueStore<K>, id: JobId) -> bool {
+        store.inner.locks.spec(id).is_none_or(|spec| self.filter.takes_spec(&spec))
     }
 
     /// The job of an entry, unless the filter does not take it.
@@ -101,6 +139,38 @@ impl Search<'_> {
         }
         Listed::of(id, record).map(Some)
     }
+}
+
+/// The unfinished jobs by memory; `None` where another process may write to the store.
+fn listing<K: KeyValue>(store: &KeyValueStore<K>) -> Result<Option<Listing<'_>>, StoreError> {
+    if store.inner.facts.read_only {
+        return Ok(None);
+    }
+    let load = |loaded: &dyn Fn(BTreeSet<JobId>)| {
+        // All locks are held, so that no job begins or ends between the read and the use of what was read.
+        let held = store.inner.locks.everything();
+        let view = store.inner.kv.view().map_err(|error| CALL.failed(error))?;
+        let mut ids = BTreeSet::new();
+        each_unfinished(&view, keys::unfinished(None, None), &mut |id| {
+            ids.insert(id);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        loaded(ids);
+        drop(held);
+        Ok(())
+    };
+    store.inner.unfinished.list(load).map(Some)
+}
+
+/// The ids of the entries of the unfinished jobs, newest first.
+fn each_unfinished(
+    view: &impl View,
+    range: Range<Vec<u8>>,
+    each: &mut dyn FnMut(JobId) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<(), StoreError> {
+    let keys = range.start.as_slice()..range.end.as_slice();
+    let newest_first = Scan { table: Table::Jobs, keys, order: Order::Descending, again: true };
+    CALL.scan(view, &newest_first, |key, _| each(CALL.id_in(key)?))
 }
 
 /// The newest of the jobs under these prefixes.

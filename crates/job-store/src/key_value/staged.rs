@@ -21,6 +21,7 @@ pub(super) struct Staged<'k, K: KeyValue> {
     pub(super) view: K::View<'k>,
     pub(super) batch: K::Batch<'k>,
     dropped: Vec<Dropped>,
+    ended: Vec<JobId>,
     pub(super) change: Change,
     held: Held<'k>,
 }
@@ -35,7 +36,8 @@ impl<K: KeyValue> KeyValueStore<K> {
     /// Begins a change under these locks.
     pub(super) fn stage<'k>(&'k self, call: Call, held: Held<'k>) -> Result<Staged<'k, K>, StoreError> {
         let (view, batch) = (self.latest(call)?, self.batch(call)?);
-        Ok(Staged { store: self, call, view, batch, dropped: Vec::new(), change: Change::default(), held })
+        let (dropped, ended) = (Vec::new(), Vec::new());
+        Ok(Staged { store: self, call, view, batch, dropped, ended, change: Change::default(), held })
     }
 
     /// Locks jobs and the index entries of their work.
@@ -63,12 +65,13 @@ fn stripes(record: &JobRecord) -> impl Iterator<Item = usize> {
 impl<K: KeyValue> Staged<'_, K> {
     /// Writes all changes. Before it releases the locks, calls `settle` with whether the write succeeded.
     pub(super) fn commit(self, durability: Durability, settle: impl FnOnce(bool)) -> Result<(), StoreError> {
-        let Self { store, call, view, batch, dropped, change, held } = self;
+        let Self { store, call, view, batch, dropped, ended, change, held } = self;
         drop(view);
         let written = store.write(batch, durability, call);
         settle(written.is_ok());
         if written.is_ok() {
             store.inner.sums.add(change);
+            store.inner.unfinished.end(&ended);
         }
         drop(held);
         written?;
@@ -114,6 +117,7 @@ impl<K: KeyValue> Staged<'_, K> {
         // The key was put once. In a tree of sorted runs it vanishes together with this deletion at the next
         // flush. So a list of the unfinished jobs never reads past the finished ones.
         self.batch.delete_once(Table::Jobs, &keys::key(keys::UNFINISHED, job));
+        self.ended.push(job);
         if replaced.beside.checkpoint { self.drop_checkpoint(job) } else { Ok(()) }
     }
 
@@ -173,6 +177,7 @@ impl<K: KeyValue> Staged<'_, K> {
     /// entry is read.
     pub(super) fn remove_unreadable(&mut self, id: JobId) -> Result<(), StoreError> {
         self.unindex_unreadable(id)?;
+        self.ended.push(id);
         let Self { call, view, batch, .. } = self;
         for group in [keys::RECORD, keys::RESULT, keys::LAST_READ, keys::FAILURES] {
             batch.delete(Table::Jobs, &keys::key(group, id));

@@ -1,6 +1,6 @@
 //! Lists by a filter, and the order of last use, of mutants.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use job_core::{JobFilter, JobId, JobRecord, JobState, Outcome};
 use job_store::{JobStore, Kept, LeastUsed, Listed, Store, StoreError, contract};
@@ -53,8 +53,8 @@ impl Wrong {
             M::FilteredForgetsWhenClosed if self.notes.lock().opened > 1 => {
                 all.retain(|record| !record.state.is_complete());
             }
-            // The mutant reads its lists one after the other, and not at one moment.
-            M::EndsAreSeenTwice | M::EndsAreMissed => {
+            // On later pages of a walk the mutant reads its lists one after the other, and not at one moment.
+            M::EndsAreSeenTwice | M::EndsAreMissed if before.is_some() => {
                 let complete = |record: &JobRecord| record.state.is_complete();
                 let seen_twice = self.mutant == M::EndsAreSeenTwice;
                 let one = all;
@@ -62,6 +62,13 @@ impl Wrong {
                 let other = self.all()?;
                 let of = |all: Vec<JobRecord>, ended: bool| all.into_iter().filter(move |r| complete(r) == ended);
                 all = of(one, !seen_twice).chain(of(other, seen_twice)).collect();
+            }
+            // The mutant remembers the unfinished jobs from a moment before.
+            M::BeginsAreMissed => {
+                let known: BTreeSet<_> = all.into_iter().map(|record| record.id).collect();
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                all = self.all()?;
+                all.retain(|record| record.state.is_complete() || known.contains(&record.id));
             }
             _ => {}
         }

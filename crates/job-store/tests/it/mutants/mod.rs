@@ -60,7 +60,7 @@ mutants! { Mutant MUTANTS;
         FilterIgnoresLabels OneLabelIsEnough LabelIsABeginning FilterIgnoresStates OneStateAlone FilteredOldestFirst
         FilteredBeforeIncluded FilteredBeforeIgnored FilteredOneMore FilteredOneLess FilteredCapped FilteredAfterThePage
         FilteredWithoutUnfinished FilteredWithoutComplete FilteredWithoutCancelled FilteredUnfinishedFirst
-        FilteredKnowsRemoved FilteredWithoutRequeued RemovalHidesTheNextFromFilters EndsAreSeenTwice EndsAreMissed FilteredNoLimitOfZero FilteredForgetsWhenClosed;
+        FilteredKnowsRemoved FilteredWithoutRequeued RemovalHidesTheNextFromFilters EndsAreSeenTwice EndsAreMissed BeginsAreMissed FilteredNoLimitOfZero FilteredForgetsWhenClosed;
     Count: CountIgnoresMost CountIgnoresFilter CountCapped CountOneMore;
     Kept: KeptWithPinned KeptWithUnfinished KeptForgetsWhenClosed KeptBytesLost KeptNeverLess KeptWithRowsOnly;
     LeastUsed: NotesOfRunningDoNotCount LeastUsedById LeastUsedByEnd LeastUsedByReading MostUsedFirst LeastUsedWithPinned LeastUsedWithUnfinished

@@ -346,6 +346,8 @@ impl JobStore for Wrong {
             return inserted;
         }
         match self.mutant {
+            // The pause lets jobs begin during a list.
+            M::BeginsAreMissed => thread::sleep(Duration::from_micros(300)),
             M::BatchInPieces => {
                 for record in records {
                     self.inner.insert(std::slice::from_ref(record), durability)?;
