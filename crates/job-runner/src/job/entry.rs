@@ -36,8 +36,8 @@ pub(crate) struct State {
     /// it.
     pub(crate) awaited: bool,
     /// The reason why the job is left to another engine or the next open, unless the change that is being stored
-    /// completes it.
-    leaving: Option<EngineError>,
+    /// completes it. In a box, since every waiting job has room for it.
+    leaving: Option<Box<EngineError>>,
     /// The readers of this job's changes.
     pub(crate) events: Audience,
 }
@@ -230,7 +230,7 @@ impl Entry {
     pub(crate) fn lose(&self, why: EngineError) {
         let mut state = self.lock();
         if state.recording {
-            state.leaving = Some(why);
+            state.leaving = Some(Box::new(why));
             return;
         }
         state.place.leave(why);
@@ -264,7 +264,7 @@ impl Drop for Change {
         };
         self.0.signal.wake_threads();
         match leaving {
-            Some(why) => self.0.lose(why),
+            Some(why) => self.0.lose(*why),
             None => self.0.tell_state(),
         }
     }
