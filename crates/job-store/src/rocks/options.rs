@@ -144,6 +144,10 @@ fn untracked(mut options: Options, chosen: &RocksOptions) -> Options {
     // One thread opens files: RocksDB ends the process if the system gives it no further thread.
     options.set_max_file_opening_threads(1);
     options.set_skip_stats_update_on_db_open(true);
+    // Threads that write at once become one write, which one of them makes. The others sleep meanwhile. By default they
+    // spin, and put their own keys into the memtable. For writes as small as these that costs more than it saves.
+    options.set_enable_write_thread_adaptive_yield(false);
+    options.set_allow_concurrent_memtable_write(false);
     options
 }
 
