@@ -209,12 +209,16 @@ fn rows_table(cache: Option<&Cache>) -> BlockBasedOptions {
 fn pack(options: &mut Options, packing: Packing) {
     /// The window of ZSTD as its level has it, no strategy, no dictionary.
     const AS_THE_LEVEL: (i32, i32, i32) = (-14, 0, 0);
-    options.set_compression_type(match packing {
-        Packing::None => DBCompressionType::None,
-        Packing::Lz4 => DBCompressionType::Lz4,
-        Packing::Zstd(_) => DBCompressionType::Zstd,
-    });
-    if let Packing::Zstd(level) = packing {
+    /// A level below 0 is the acceleration of LZ4. With 4 the files are a twentieth larger, and two segments are
+    /// written a twentieth faster.
+    const ACCELERATED: i32 = -4;
+    let (codec, level) = match packing {
+        Packing::None => (DBCompressionType::None, None),
+        Packing::Lz4 => (DBCompressionType::Lz4, Some(ACCELERATED)),
+        Packing::Zstd(level) => (DBCompressionType::Zstd, Some(level)),
+    };
+    options.set_compression_type(codec);
+    if let Some(level) = level {
         let (window, strategy, dictionary) = AS_THE_LEVEL;
         options.set_compression_options(window, level, strategy, dictionary);
     }
