@@ -109,11 +109,11 @@ law! { Fixture;
         let jobs: Vec<_> = (1..=150).map(|n| of_graph(n, "图")).collect();
         let expected: Vec<_> = jobs.iter().map(|job| job.id).collect();
         let filter = JobFilter::default().graph("图");
-        let begun = AtomicUsize::new(0);
+        let count = AtomicUsize::new(0);
         let begin = || -> Result<(), Broken> {
             for (n, job) in jobs.iter().enumerate() {
                 store.insert(std::slice::from_ref(job), Durability::Buffered)?;
-                begun.store(n + 1, Ordering::Release);
+                count.store(n + 1, Ordering::Release);
                 if n % 2 == 0 {
                     end(store, job, job.id.as_bytes()[5])?;
                 }
@@ -121,16 +121,16 @@ law! { Fixture;
             Ok(())
         };
         thread::scope(|scope| {
-            let begin = scope.spawn(|| begin().map_err(|broken| broken.to_string()));
+            let insertions = scope.spawn(|| begin().map_err(|broken| broken.to_string()));
             loop {
-                let is_last = begin.is_finished();
-                let least = begun.load(Ordering::Acquire);
+                let is_last = insertions.is_finished();
+                let least = count.load(Ordering::Acquire);
                 let mut found = ids(store.filtered_entries(&filter, None, 1_000)?);
                 found.reverse();
                 assert!(found.len() >= least, "{} of {least} jobs", found.len());
                 assert!(found.iter().eq(expected.iter().take(found.len())), "{found:?}");
                 if is_last {
-                    begin.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                    insertions.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
                     return Ok::<_, Broken>(());
                 }
             }

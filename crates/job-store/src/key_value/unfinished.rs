@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::StoreError;
 
-/// Every unfinished job, from the first filtered list on: until then nobody needs the memory.
+/// Every unfinished job, from the first filtered list on. Until then it takes no memory; then about 30 bytes a job.
 #[derive(Default)]
 pub(super) struct Unfinished(Mutex<Ids>);
 
@@ -126,8 +126,15 @@ mod tests {
     }
 
     fn list<'u>(unfinished: &'u Unfinished, loaded: &[u8]) -> Listing<'u> {
-        let loaded = loaded.iter().copied().map(id).collect();
-        unfinished.list(|set| Ok(set(loaded))).unwrap()
+        list_of(unfinished, loaded.iter().copied().map(id).collect())
+    }
+
+    fn list_of(unfinished: &Unfinished, loaded: BTreeSet<JobId>) -> Listing<'_> {
+        let load = |set: &dyn Fn(BTreeSet<JobId>)| {
+            set(loaded);
+            Ok(())
+        };
+        unfinished.list(load).unwrap()
     }
 
     fn all(listing: &Listing<'_>) -> Option<Vec<JobId>> {
@@ -179,7 +186,7 @@ mod tests {
         let ids: BTreeSet<_> =
             (0..2_500).map(|n| JobId::from_parts(Timestamp::from_micros(n * 1_000), [0; 10])).collect();
         let (first, last) = (ids.first().copied(), ids.last().copied());
-        let listing = unfinished.list(|set| Ok(set(ids.clone()))).unwrap();
+        let listing = list_of(&unfinished, ids.clone());
         let (mut found, mut before) = (Vec::new(), None);
         while let Some(next) = listing.next(None, before).filter(|next| !next.is_empty()) {
             before = next.last().copied();
