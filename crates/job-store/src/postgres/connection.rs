@@ -3,11 +3,15 @@
 use std::{
     collections::HashMap,
     pin::pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures_util::future::{join, join3};
-use tokio::task::AbortHandle;
+use futures_util::{
+    FutureExt, TryStreamExt,
+    future::{self, join, join3},
+};
+use tokio::{runtime::Handle, task::AbortHandle};
 use tokio_postgres::{
     Client, Row, SimpleQueryMessage, Statement,
     types::{ToSql, Type},
@@ -15,6 +19,7 @@ use tokio_postgres::{
 
 use super::{
     PostgresOptions,
+    blocks::Sent,
     failure::Failed,
     session::{self, Span},
     wait::{self, wait},
@@ -27,7 +32,7 @@ const STATEMENTS: &str = "job_store::postgres::statements";
 pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 pub(super) struct Connection {
-    client: Client,
+    client: Arc<Client>,
     driver: AbortHandle,
     /// The prepared statements by their text, which is part of this library.
     statements: HashMap<&'static str, Known>,
@@ -69,6 +74,7 @@ impl Connection {
         };
         let (durability, statements) = (Durability::Synced, HashMap::new());
         let synced = "on".to_owned();
+        let client = Arc::new(client);
         let mut started = Self { client, driver, statements, durability, synced, session, is_within: false };
         if !options.pooled {
             started.set_up(options, deadline)?;
@@ -152,6 +158,25 @@ impl Connection {
         set.map_err(Failed::Database)?;
         self.durability = durability;
         rows.map_err(Failed::Database)
+    }
+
+    /// Sends a statement that was run here before. The answer is read from the socket by a task of `runtime`, so that the
+    /// connection can be used meanwhile: it answers in order. `None` if the statement is not prepared.
+    pub(super) fn send(
+        &self,
+        runtime: &Handle,
+        sql: &str,
+        parameters: impl FnOnce() -> Vec<Box<dyn ToSql + Sync + Send>>,
+    ) -> Option<Sent> {
+        let Some(Known::Prepared(statement)) = self.statements.get(sql) else { return None };
+        let (client, statement, parameters) = (Arc::clone(&self.client), statement.clone(), parameters());
+        let mut answer =
+            Box::pin(async move { client.query_raw(&statement, parameters).await?.try_collect().await });
+        // The first poll sends it, before the next user of the connection sends anything.
+        match (&mut answer).now_or_never() {
+            Some(answer) => Some(runtime.spawn(future::ready(answer))),
+            None => Some(runtime.spawn(answer)),
+        }
     }
 
     /// Runs a statement in a transaction that begins with the text `begin`, or in the open one if that is empty.

@@ -6,6 +6,7 @@
 
 mod address;
 mod ahead;
+mod blocks;
 mod connection;
 mod failure;
 mod fence;

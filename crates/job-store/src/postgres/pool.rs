@@ -8,11 +8,12 @@ use std::{
 use futures_util::StreamExt;
 use parking_lot::{Condvar, Mutex};
 use tokio::{runtime::Handle, task::AbortHandle};
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage, types::ToSql};
 
 use super::{
     Call, PostgresOptions,
     address::Address,
+    blocks::Sent,
     connection::Connection,
     failure::Failed,
     runtime::unanswered,
@@ -74,8 +75,27 @@ impl Pool {
     ) -> Result<T, Failed> {
         let mut connection = self.take(call, deadline)?;
         let outcome = body(&mut connection);
+        self.put_back(connection, outcome.as_ref().is_err_and(Failed::is_lost));
+        outcome
+    }
+
+    /// Sends a statement on an idle connection, which is then idle again. `None` if there is none on which the statement was
+    /// run before.
+    pub(super) fn send(
+        &self,
+        sql: &str,
+        parameters: impl FnOnce() -> Vec<Box<dyn ToSql + Sync + Send>>,
+    ) -> Option<Sent> {
+        let connection = self.held.lock().idle.pop()?.connection;
+        let sent = connection.send(&self.runtime, sql, parameters);
+        self.put_back(connection, false);
+        sent
+    }
+
+    /// Ends the use of a connection, which may be lost.
+    fn put_back(&self, connection: Connection, is_lost: bool) {
         let mut held = self.held.lock();
-        if outcome.as_ref().is_err_and(Failed::is_lost) {
+        if is_lost {
             // If one connection is lost, the idle ones are probably lost too.
             held.open -= 1 + held.idle.len();
             held.idle.clear();
@@ -88,7 +108,6 @@ impl Pool {
             drop(rested);
             self.returned.notify_one();
         }
-        outcome
     }
 
     /// Takes an idle connection or opens one. If the server has no room, waits for the next that becomes free, in

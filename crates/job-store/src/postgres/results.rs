@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use job_core::{FailedAttempt, JobId, JobRecord, JobResult, RowList};
-use tokio_postgres::Row;
-
 use super::{
-    Call, PostgresStore, column,
+    Call, PostgresStore,
+    blocks::{Blocks, block},
+    column,
     fence::{fence, fenced},
     filtered::Ends,
     segment::PostgresSegment,
@@ -17,6 +16,7 @@ use crate::{
     StoreError, codec,
     contract::{self, Cut},
 };
+use job_core::{FailedAttempt, JobId, JobRecord, JobResult, RowList};
 
 /// Stores all ends in `$1..` or none. A division by zero rolls the statement back if their number is not `$5`. A
 /// logarithm of zero does so if rows of the segments in `$9..` are missing. Ends come in the order of their ids,
@@ -63,16 +63,6 @@ const COMPLETE: &str = "
         WHEN count(*) = $5 THEN ln((NOT EXISTS (SELECT FROM short))::integer)
         ELSE 1 / (count(*) = $5)::integer
     END FROM stored";
-
-/// The blocks from the first to the last of the rows `$4..$5`, at most `$6` of them: two look-ups in the index.
-const READ: &str = "
-    SELECT end_row, bytes FROM blocks
-    WHERE job = $1 AND attempt = $2 AND segment = $3 AND end_row > $4
-        AND end_row <= coalesce((
-            SELECT last.end_row FROM blocks last
-            WHERE last.job = $1 AND last.attempt = $2 AND last.segment = $3 AND last.end_row >= $5
-            ORDER BY last.end_row LIMIT 1), 9223372036854775807)
-    ORDER BY end_row LIMIT $6";
 
 const SAVE: &str = fenced!(
     "
@@ -187,9 +177,10 @@ impl ResultStore for PostgresStore {
     fn read(&self, key: SegmentKey, rows: Range<u64>, each: &mut EachRows<'_>) -> Result<(), StoreError> {
         let call = Call::new("read rows").on(key.job);
         let mut wanted = rows;
+        let mut blocks = Blocks::new(self, call, key, wanted.clone());
         while !wanted.is_empty() {
             // No connection is held while `each` runs.
-            let found = self.blocks_of(call, key, &wanted)?;
+            let found = blocks.batch()?;
             if found.is_empty() {
                 return self.read_objects(call, key, wanted, each);
             }
@@ -210,19 +201,20 @@ impl ResultStore for PostgresStore {
 
     fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
         let call = Call::new("read rows").on(key.job);
-        let mut wanted = 0..u64::MAX;
+        let mut blocks = Blocks::new(self, call, key, 0..u64::MAX);
+        let mut is_first = true;
         loop {
-            let found = self.blocks_of(call, key, &wanted)?;
+            let found = blocks.batch()?;
             if found.is_empty() {
                 // The blocks of a segment are all in the table or all in objects.
-                return if wanted.start == 0 { self.object_blocks(call, key, each) } else { Ok(()) };
+                return if is_first { self.object_blocks(call, key, each) } else { Ok(()) };
             }
+            is_first = false;
             for row in &found {
                 let (end, bytes) = block(call, row)?;
                 if each(end, bytes)?.is_break() {
                     return Ok(());
                 }
-                wanted.start = end;
             }
         }
     }
@@ -339,14 +331,6 @@ impl PostgresStore {
         }
         Ok(call.failed(ErrorKind::Unavailable, "others changed the jobs meanwhile"))
     }
-
-    /// The next blocks that hold rows of `wanted`, a few MiB at most.
-    fn blocks_of(&self, call: Call, key: SegmentKey, wanted: &Range<u64>) -> Result<Vec<Row>, StoreError> {
-        const BATCH: i64 = 16;
-        let (job, attempt, number) = (uuid(key.job), i64::from(key.attempt), i64::from(key.number));
-        let [start, end] = [wanted.start, wanted.end].map(signed);
-        self.rows(call, READ, &[&job, &attempt, &number, &start, &end, &BATCH])
-    }
 }
 
 /// A build without object stores.
@@ -396,11 +380,6 @@ impl Segments {
 fn works(ends: &[(&JobRecord, &JobResult)]) -> BTreeMap<Vec<u8>, uuid::Uuid> {
     let reusable = ends.iter().filter(|(next, _)| contract::is_reusable(next));
     reusable.filter_map(|(next, _)| Some((contract::work_hash(&next.spec)?.to_vec(), uuid(next.id)))).collect()
-}
-
-fn block(call: Call, row: &Row) -> Result<(u64, &[u8]), StoreError> {
-    let end: i64 = column(call, row, 0)?;
-    Ok((end.unsigned_abs(), column(call, row, 1)?))
 }
 
 /// PostgreSQL checks its pages only if that is switched on, so the checksum of the block is compared.

@@ -1,6 +1,7 @@
 //! If a server, a role or a network lacks a resource, calls wait for it or fail with a passing error.
 
 use std::{
+    ops::ControlFlow,
     process::{Command, Stdio},
     slice, thread,
     time::Duration,
@@ -8,7 +9,8 @@ use std::{
 
 use job_core::{Event, JobId, JobRecord, JobResult, Timestamp};
 use job_store::{
-    ClaimId, Durability, ErrorKind, JobStore, PostgresOptions, PostgresStore, ResultStore, SharedStore, Store,
+    BlockBuilder, ClaimId, Durability, ErrorKind, JobStore, PostgresOptions, PostgresStore, ResultStore,
+    SegmentKey, SharedStore, Store,
 };
 use test_servers::{Postgres, Proxy, Shared};
 
@@ -277,4 +279,41 @@ fn opens_without_threads() {
     let error = PostgresStore::open("postgres://u@127.0.0.1:1/d", PostgresOptions::default()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
     assert!(error.to_string().contains("no thread is to be had"), "{error}");
+}
+
+/// The next blocks are on their way on the only connection while the caller has these, uses the store, and loses the
+/// connection.
+#[test]
+fn a_read_of_many_blocks_goes_on_beside_other_calls_and_after_a_lost_connection() {
+    const ROWS: u64 = 100;
+    let Some(schema) = Schema::new() else { return };
+    let name = &schema.options.schema;
+    let url = format!("{}?application_name={name}", schema.server.url());
+    let store = PostgresStore::open(&url, schema.options.clone().connections(1)).unwrap();
+    let running = start(&store, 1);
+    let key = SegmentKey { job: running.id, attempt: 1, number: 0 };
+    let mut writer = store.segment(key).unwrap();
+    let mut block = BlockBuilder::new(key);
+    for row in 0..ROWS {
+        block.push(&row).unwrap();
+        writer.append(block.seal()).unwrap();
+    }
+    writer.finish().unwrap();
+    let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'");
+    let mut read = Vec::new();
+    let each = &mut |rows: job_store::Rows<'_>| {
+        read.push(rows.json().unwrap().to_vec());
+        match read.len() % 30 {
+            0 => drop(schema.sql(&end)),
+            7 => assert_eq!(store.get(running.id)?.as_ref(), Some(&running)),
+            _ => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    store.read(key, 3..ROWS - 2, each).unwrap();
+    let all: Vec<_> = (3..ROWS - 2).map(|row| row.to_string().into_bytes()).collect();
+    assert_eq!(read, all);
+    let mut ends = Vec::new();
+    store.blocks(key, &mut |end, _| Ok((ends.push(end), ControlFlow::Continue(())).1)).unwrap();
+    assert_eq!(ends, (1..=ROWS).collect::<Vec<_>>());
 }
