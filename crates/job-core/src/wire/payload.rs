@@ -42,16 +42,9 @@ pub struct StatusPayload {
     head: Vec<u8>,
     rows: Range<u64>,
     tail: Vec<u8>,
-    /// The name of a list whose rows are shown as objects: where it is in the head, and where its rows are.
-    list: Option<ListName>,
+    /// Where the name of the list is in the head, with its quotes.
+    list: Option<Range<usize>>,
     form: RowForm,
-}
-
-/// Where the name of the list is in the head, with its quotes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct ListName {
-    at: Range<usize>,
-    name: String,
 }
 
 /// How the rows of an answer are written.
@@ -111,19 +104,23 @@ const DATA: &[u8] = br#"{"data":{"outputs":{"#;
 impl StatusPayload {
     /// A page of this `result`; `end` is what follows the data.
     pub(super) fn page(result: &JobResult, page: PageRequest, end: &[u8]) -> Self {
-        Self::data(result, page, &[b",", end].concat())
+        Self::after_outputs(result, page, [b",", end])
     }
 
     /// As [`page`](Self::page), with the comma that may be before the end.
     pub(super) fn data(result: &JobResult, page: PageRequest, end: &[u8]) -> Self {
-        let mut head = [DATA, &*outputs(result)].concat();
+        Self::after_outputs(result, page, [b"", end])
+    }
+
+    fn after_outputs(result: &JobResult, page: PageRequest, [comma, end]: [&[u8]; 2]) -> Self {
+        let mut head = with_outputs(DATA, result);
         if let Some(list) = &result.list {
-            return Self::list(head, list.name(), list.rows(), page, end);
+            return Self::list(head, list.name(), list.rows(), page, [comma, end]);
         }
         if head.last() == Some(&b',') {
             head.pop();
         }
-        Self { tail: [b"}}", end].concat(), ..Self::whole(200, head) }
+        Self { tail: [b"}}", comma, end].concat(), ..Self::whole(200, head) }
     }
 
     /// A page of this `result` as the table of a query language.
@@ -137,7 +134,7 @@ impl StatusPayload {
     }
 
     fn without_sizes(begin: &[u8], result: &JobResult, page: PageRequest, end: &[u8]) -> Self {
-        let mut head = [begin, &*outputs(result)].concat();
+        let mut head = with_outputs(begin, result);
         let Some(list) = &result.list else {
             if head.last() == Some(&b',') {
                 head.pop();
@@ -151,7 +148,7 @@ impl StatusPayload {
 
     /// A page of this `result` in answers that name no service.
     pub(super) fn neutral(result: &JobResult, page: PageRequest) -> Self {
-        let mut head = [br#"{"outputs":{"#, &*outputs(result)].concat();
+        let mut head = with_outputs(br#"{"outputs":{"#, result);
         if head.last() == Some(&b',') {
             head.pop();
         }
@@ -169,21 +166,21 @@ impl StatusPayload {
 
     /// A page of `total` rows under this name, without other outputs.
     pub(super) fn so_far(name: &str, total: u64, page: PageRequest, end: &[u8]) -> Self {
-        Self::list(DATA.to_vec(), name, total, page, &[b",", end].concat())
+        Self::list(DATA.to_vec(), name, total, page, [b",", end])
     }
 
-    fn list(mut head: Vec<u8>, name: &str, total: u64, page: PageRequest, end: &[u8]) -> Self {
+    fn list(mut head: Vec<u8>, name: &str, total: u64, page: PageRequest, [comma, end]: [&[u8]; 2]) -> Self {
         let rows = page.window(total);
         for (name, number) in PAGE_NAMES.iter().zip([rows.end - rows.start, page.offset(), total]) {
             push_key(&mut head, name);
-            head.extend_from_slice(number.to_string().as_bytes());
+            push_json(&mut head, &number);
             head.push(b',');
         }
         let at = head.len();
         push_key(&mut head, name);
-        let list = Some(ListName { at: at..head.len() - 1, name: name.to_owned() });
+        let list = Some(at..head.len() - 1);
         head.push(b'[');
-        Self { list, rows, tail: [b"]}}", end].concat(), ..Self::whole(200, head) }
+        Self { list, rows, tail: [b"]}}", comma, end].concat(), ..Self::whole(200, head) }
     }
 
     /// The answer about a job that failed: its error, and then its state.
@@ -206,9 +203,10 @@ impl StatusPayload {
 
     /// The same page with its list under `results`, and each row as an object that has the name of the list.
     pub(super) fn with_row_objects(mut self) -> Self {
-        if let Some(ListName { at, name }) = self.list.take() {
+        let Some(at) = self.list.take() else { return self };
+        if let Ok(name) = serde_json::from_slice(self.head.get(at.clone()).unwrap_or_default()) {
             self.head.splice(at, br#""results""#.iter().copied());
-            self.form = RowForm::Named(name.into());
+            self.form = RowForm::Named(name);
         }
         self
     }
@@ -269,9 +267,13 @@ impl StatusPayload {
     }
 }
 
-/// The outputs of a result, with a comma after each.
-fn outputs(result: &JobResult) -> Vec<u8> {
-    let mut out = Vec::new();
+/// These bytes, and the outputs of a result with a comma after each.
+fn with_outputs(begin: &[u8], result: &JobResult) -> Vec<u8> {
+    /// Room for the sizes of a page and the name of its list.
+    const SIZES: usize = 160;
+    let outputs: usize = result.outputs.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    let mut out = Vec::with_capacity(begin.len() + outputs + SIZES);
+    out.extend_from_slice(begin);
     for (name, value) in result.outputs.iter() {
         push_key(&mut out, name);
         out.extend_from_slice(value.as_bytes());
