@@ -32,7 +32,7 @@ pub(super) struct Blocks<'s> {
     next: Option<Sent>,
 }
 
-/// The answer to a statement that was sent. It is read from the socket also if nobody waits for it.
+/// The answer to a statement that was sent. A task reads it from the socket, also when no call waits for it.
 pub(super) type Sent = JoinHandle<Result<Vec<Row>, Error>>;
 
 impl<'s> Blocks<'s> {
